@@ -1,0 +1,132 @@
+import http, { type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
+import https from 'node:https';
+import { Fault } from '../base/fault.ts';
+
+export interface HttpClientOptions {
+  /** PEM bundle that the server's certificate must chain to; the machine's own roots where absent. */
+  ca?: string;
+  /** Client certificate chain and key, PEM. */
+  clientCertificate?: string;
+  clientKey?: string;
+  /** The name the server's certificate must hold where it differs from the URL's host. */
+  serverName?: string;
+  /** Accept any server certificate. Only for what the user asked for by name (`--insecure`). */
+  insecure?: boolean;
+  /** How long a request may wait for its answer's head, in real milliseconds. */
+  timeoutMs?: number;
+}
+
+export interface HttpRequest {
+  method: string;
+  url: string | URL;
+  headers?: OutgoingHttpHeaders;
+  body?: string | Uint8Array;
+  signal?: AbortSignal;
+}
+
+export interface HttpResponse {
+  status: number;
+  headers: IncomingMessage['headers'];
+  body: Buffer;
+}
+
+/** A small HTTP/1.1 client with kept connections. Every failure to get an answer is a Fault `wire.request.*`. */
+export interface HttpClient {
+  /** The whole answer, read into memory up to 64 MiB. */
+  send(request: HttpRequest): Promise<HttpResponse>;
+  /** The answer's head at once and its body as it comes (a watch); abort `signal` to hang up. */
+  open(request: HttpRequest): Promise<IncomingMessage>;
+  /** Hangs up every connection. */
+  close(): void;
+}
+
+const bodyLimitBytes = 64 * 2 ** 20;
+
+export function httpClient(options: HttpClientOptions = {}): HttpClient {
+  const { ca, clientCertificate, clientKey, serverName, insecure, timeoutMs = 60_000 } = options;
+  const tls = {
+    ...(ca === undefined ? {} : { ca }),
+    ...(clientCertificate === undefined ? {} : { cert: clientCertificate, key: clientKey }),
+    ...(serverName === undefined ? {} : { servername: serverName }),
+    rejectUnauthorized: !insecure,
+  };
+  const agents = {
+    'http:': new http.Agent({ keepAlive: true }),
+    'https:': new https.Agent({ keepAlive: true, ...tls }),
+  };
+
+  function open(request: HttpRequest): Promise<IncomingMessage> {
+    const url = new URL(request.url);
+    if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+      throw new Fault(`${url.href} is not an http or https address`, {
+        code: 'wire.request.url',
+        blame: 'caller',
+        fix: 'start it with http:// or https://',
+      });
+    }
+    const secure = url.protocol === 'https:';
+    return new Promise((resolve, reject) => {
+      const sent = (secure ? https : http).request(url, {
+        method: request.method,
+        headers: { ...contentLength(request), ...request.headers },
+        agent: secure ? agents['https:'] : agents['http:'],
+        ...(request.signal ? { signal: request.signal } : {}),
+      });
+      const late = setTimeout(() => sent.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+      sent.once('response', (response) => {
+        clearTimeout(late);
+        resolve(response);
+      });
+      sent.once('error', (error: NodeJS.ErrnoException) => {
+        clearTimeout(late);
+        reject(requestFault(error, request.method, url));
+      });
+      sent.end(request.body);
+    });
+  }
+
+  return {
+    open,
+    async send(request) {
+      const response = await open(request);
+      const url = new URL(request.url);
+      const chunks: Buffer[] = [];
+      let size = 0;
+      try {
+        for await (const chunk of response as AsyncIterable<Buffer>) {
+          size += chunk.length;
+          if (size > bodyLimitBytes) throw new Error(`the answer is larger than ${bodyLimitBytes} bytes`);
+          chunks.push(chunk);
+        }
+      } catch (error) {
+        throw requestFault(error as NodeJS.ErrnoException, request.method, url);
+      }
+      return {
+        status: response.statusCode ?? 0,
+        headers: response.headers,
+        body: Buffer.concat(chunks, size),
+      };
+    },
+    close() {
+      for (const agent of Object.values(agents)) agent.destroy();
+    },
+  };
+}
+
+function contentLength({ body }: HttpRequest): OutgoingHttpHeaders {
+  return body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
+}
+
+function requestFault(error: NodeJS.ErrnoException, method: string, url: URL): Fault {
+  const where = `${method} ${url.origin}${url.pathname}`;
+  const refused = error.code === 'ECONNREFUSED';
+  return new Fault(`${where}: ${refused ? `nothing listens on ${url.host}` : error.message}`, {
+    code: refused
+      ? 'wire.request.refused'
+      : error.name === 'AbortError'
+        ? 'wire.request.aborted'
+        : 'wire.request.failed',
+    blame: 'peer',
+    cause: error,
+  });
+}
