@@ -8,6 +8,8 @@ export interface CommandContext {
   stdout: Writable & { isTTY?: boolean; columns?: number };
   stderr: Writable & { isTTY?: boolean };
   env: Readonly<Record<string, string | undefined>>;
+  /** How to start this program again as a process of its own: the executable and its first arguments. */
+  program: readonly [string, ...string[]];
   /** Folder that relative paths start from. */
   cwd: string;
   clock: Clock;

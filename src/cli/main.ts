@@ -15,6 +15,7 @@ export async function main(process: NodeJS.Process): Promise<void> {
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
+    program: [process.execPath, process.argv[1]!],
     cwd: process.cwd(),
     clock: systemClock,
     entropy: systemEntropy,
