@@ -1,0 +1,52 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { formatDuration, hourMs, minuteMs, parseDuration, secondMs } from './duration.ts';
+import { Fault } from './fault.ts';
+
+test.each([
+  ['2160h', 2160 * hourMs],
+  ['48h0m0s', 48 * hourMs],
+  ['1h30m', 90 * minuteMs],
+  ['1.5h', 90 * minuteMs],
+  ['90d', 90 * 24 * hourMs],
+  ['250ms', 250],
+  ['-5s', -5 * secondMs],
+  ['0', 0],
+])('reads %s', (text, ms) => {
+  expect(parseDuration(text)).toBe(ms);
+});
+
+test.each(['', '5', 'h', '1x', '1h ', ' 1h', '1h2', '--1h', '1e3s', '1hm'])('refuses %j', (text) => {
+  expect(() => parseDuration(text)).toThrow(Fault);
+});
+
+test.each([
+  [48 * hourMs, '48h0m0s'],
+  [90 * secondMs, '1m30s'],
+  [1_500, '1.5s'],
+  [250, '250ms'],
+  [0, '0s'],
+  [-secondMs, '-1s'],
+])('prints %d ms as %s', (ms, text) => {
+  expect(formatDuration(ms)).toBe(text);
+});
+
+test('what is printed reads back as the same', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: -(2 ** 40), max: 2 ** 40 }), (ms) => {
+      expect(parseDuration(formatDuration(ms))).toBeCloseTo(ms, 3);
+    }),
+  );
+});
+
+test('never fails with anything but a fault', () => {
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      try {
+        expect(typeof parseDuration(text)).toBe('number');
+      } catch (error) {
+        expect(error).toBeInstanceOf(Fault);
+      }
+    }),
+  );
+});
