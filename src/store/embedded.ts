@@ -1,0 +1,207 @@
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { Fault } from '../base/fault.ts';
+import { openFault, sqliteFault, versionFault } from './embedded-faults.ts';
+import { checkBatch, checkExpectations, closedFault } from './expectations.ts';
+import { afterPrefix } from './keys.ts';
+import type { Batch, Entry, ListOptions, Store } from './store.ts';
+
+/** "CPST" in SQLite's header: tells our files from any other SQLite file. */
+const applicationId = 0x43505354;
+const formatVersion = 1;
+
+export interface EmbeddedOptions {
+  /** The database file. Its folder is made where missing; beside it SQLite keeps `-wal`. */
+  path: string;
+}
+
+/**
+ * A store in one SQLite file: write-ahead log, a sync per commit, and one commit for all batches of an event-loop
+ * turn (a sync costs far more than a batch). The file is readable by its owner only, and locked by the operating
+ * system for as long as this process has it open, `kill -9` included.
+ *
+ * @throws Fault `store.open.denied`, `store.open.locked`, `store.open.corrupt`, `store.open.version`,
+ *   `store.unavailable`; each with its fix.
+ */
+export function embeddedStore({ path }: EmbeddedOptions): Store {
+  const database = openDatabase(path);
+  try {
+    return storeOver(database, path);
+  } catch (error) {
+    database.close();
+    throw openFault(error, path);
+  }
+}
+
+function openDatabase(path: string): DatabaseSync {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    // SQLite would make the file with the process's umask; its log takes the mode of the file.
+    closeSync(openSync(path, 'a', 0o600));
+    chmodSync(path, 0o600);
+    return new DatabaseSync(path, { timeout: 0 });
+  } catch (error) {
+    throw openFault(error, path);
+  }
+}
+
+function prepareSchema(database: DatabaseSync, path: string): void {
+  // Exclusive from the first statement on: the log's index then lives in this process, not in a shared file.
+  database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = 8192; PRAGMA journal_mode = WAL');
+  database.exec('PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000; PRAGMA trusted_schema = OFF');
+  database.exec('BEGIN IMMEDIATE');
+  const found = pragma(database, 'application_id');
+  const tables = database.prepare('SELECT count(*) AS n FROM sqlite_schema').get() as { n: number };
+  if (found === 0 && tables.n === 0) {
+    // Values of a kilobyte live in the key's own tree: a range is then read in one sweep.
+    database.exec(`
+      CREATE TABLE entry (key TEXT PRIMARY KEY, value BLOB NOT NULL, revision INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+      CREATE TABLE head (revision INTEGER NOT NULL) STRICT;
+      INSERT INTO head VALUES (0);
+      PRAGMA application_id = ${applicationId};
+      PRAGMA user_version = ${formatVersion};
+    `);
+  } else if (found !== applicationId) {
+    throw versionFault(path, 'is an SQLite database of another program');
+  } else if (pragma(database, 'user_version') !== formatVersion) {
+    throw versionFault(path, 'was written by a newer Capstan');
+  }
+  database.exec('COMMIT');
+}
+
+function pragma(database: DatabaseSync, name: string): number {
+  return Number(Object.values(database.prepare(`PRAGMA ${name}`).get() as Record<string, number>)[0]);
+}
+
+interface Waiting {
+  batch: Batch;
+  resolve: (revision: number) => void;
+  reject: (error: unknown) => void;
+}
+
+type Outcome = { waiting: Waiting; revision: number } | { waiting: Waiting; fault: Fault };
+
+function storeOver(database: DatabaseSync, path: string): Store {
+  prepareSchema(database, path);
+  const statements = prepare(database);
+  let { revision } = statements.head.get() as { revision: number };
+  let queue: Waiting[] = [];
+  let open = true;
+
+  function reading<T>(read: () => T): T {
+    if (!open) throw closedFault();
+    try {
+      return read();
+    } catch (error) {
+      throw sqliteFault(error, path);
+    }
+  }
+
+  function flush(): void {
+    const group = queue;
+    queue = [];
+    // Closing wrote what was waiting, ahead of its turn.
+    if (group.length === 0) return;
+    const before = revision;
+    try {
+      database.exec('BEGIN IMMEDIATE');
+      const outcomes = group.map((waiting) => attempt(waiting));
+      if (revision > before) statements.setHead.run(revision);
+      database.exec('COMMIT');
+      for (const outcome of outcomes) {
+        if ('fault' in outcome) outcome.waiting.reject(outcome.fault);
+        else outcome.waiting.resolve(outcome.revision);
+      }
+    } catch (error) {
+      // Nothing of the group is kept, so nothing of it is acknowledged.
+      if (database.isTransaction) database.exec('ROLLBACK');
+      revision = before;
+      for (const { reject } of group) reject(sqliteFault(error, path));
+    }
+  }
+
+  /** Applies a batch whole, or, where an expectation fails, not at all. */
+  function attempt(waiting: Waiting): Outcome {
+    const { batch } = waiting;
+    try {
+      checkExpectations(
+        batch,
+        (key) => (statements.revisionOf.get(key)?.revision as number | undefined) ?? 0,
+      );
+    } catch (error) {
+      if (error instanceof Fault) return { waiting, fault: error };
+      throw error;
+    }
+    revision += 1;
+    for (const { key, value } of batch.puts ?? []) statements.put.run(key, value, revision);
+    for (const key of batch.deletes ?? []) statements.remove.run(key);
+    return { waiting, revision };
+  }
+
+  return {
+    async get(key) {
+      return reading(() => toEntry(statements.get.get(key)));
+    },
+    async list(options) {
+      return reading(() => rangeOf(statements, options));
+    },
+    async commit(batch) {
+      if (!open) throw closedFault();
+      checkBatch(batch);
+      return new Promise((resolve, reject) => {
+        queue.push({ batch, resolve, reject });
+        if (queue.length === 1) setImmediate(flush);
+      });
+    },
+    async revision() {
+      return reading(() => revision);
+    },
+    async close() {
+      if (!open) return;
+      open = false;
+      flush();
+      database.close();
+    },
+  };
+}
+
+function prepare(database: DatabaseSync) {
+  const range = (upper: string) =>
+    database.prepare(
+      `SELECT key, value, revision FROM entry WHERE key >= ? AND key > ?${upper} ORDER BY key LIMIT ?`,
+    );
+  return {
+    head: database.prepare('SELECT revision FROM head'),
+    setHead: database.prepare('UPDATE head SET revision = ?'),
+    get: database.prepare('SELECT key, value, revision FROM entry WHERE key = ?'),
+    revisionOf: database.prepare('SELECT revision FROM entry WHERE key = ?'),
+    put: database.prepare(
+      `INSERT INTO entry VALUES (?, ?, ?)
+       ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision`,
+    ),
+    remove: database.prepare('DELETE FROM entry WHERE key = ?'),
+    bounded: range(' AND key < ?'),
+    unbounded: range(''),
+  } satisfies Record<string, StatementSync>;
+}
+
+function rangeOf(statements: ReturnType<typeof prepare>, { prefix, after, limit }: ListOptions): Entry[] {
+  const upper = afterPrefix(prefix);
+  const from = [prefix, after ?? ''];
+  const rows =
+    upper === undefined
+      ? statements.unbounded.all(...from, limit ?? -1)
+      : statements.bounded.all(...from, upper, limit ?? -1);
+  return rows.map((row) => toEntry(row)!);
+}
+
+function toEntry(row: Record<string, unknown> | undefined): Entry | undefined {
+  if (!row) return undefined;
+  const value = row.value as Uint8Array;
+  return {
+    key: row.key as string,
+    value: Buffer.from(value.buffer, value.byteOffset, value.byteLength),
+    revision: row.revision as number,
+  };
+}

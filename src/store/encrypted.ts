@@ -1,0 +1,79 @@
+import { createCipheriv, createDecipheriv } from 'node:crypto';
+import type { Entropy } from '../base/entropy.ts';
+import { Fault } from '../base/fault.ts';
+import type { Entry, Store } from './store.ts';
+
+const cipher = 'aes-256-gcm';
+/** Number of the key in use, before each value: a later key leaves values of earlier ones readable. */
+const term = 1;
+const termBytes = 4;
+const nonceBytes = 12;
+const tagBytes = 16;
+const headBytes = termBytes + nonceBytes;
+
+/**
+ * `store` with every value sealed by AES-256-GCM under `key`: `term || nonce || ciphertext || tag`. The term and the
+ * entry's key are authenticated with it, so that whoever holds the file can neither read a value nor move it to
+ * another key. Keys stay in the clear: put no secret into them. Random 96-bit nonces allow about 2^32 writes.
+ *
+ * @throws Fault `store.encryption.key` where `key` has not 32 bytes; reads throw `store.encryption.sealed` where a
+ *   value does not open.
+ */
+export function encryptedStore(store: Store, key: Buffer, entropy: Entropy): Store {
+  if (key.length !== 32) {
+    throw new Fault(`the encryption key has ${key.length} bytes`, {
+      code: 'store.encryption.key',
+      blame: 'operator',
+      fix: 'give a key of 32 bytes',
+    });
+  }
+  const open = (entry: Entry): Entry => ({ ...entry, value: unseal(key, entry) });
+  return {
+    ...store,
+    async get(name) {
+      const entry = await store.get(name);
+      return entry && open(entry);
+    },
+    async list(options) {
+      return (await store.list(options)).map(open);
+    },
+    async commit(batch) {
+      const puts = batch.puts?.map(({ key: name, value }) => ({
+        key: name,
+        value: seal(key, entropy.bytes(nonceBytes), name, value),
+      }));
+      return store.commit({ ...batch, ...(puts ? { puts } : {}) });
+    },
+  };
+}
+
+function seal(key: Buffer, nonce: Buffer, name: string, value: Uint8Array): Buffer {
+  const head = Buffer.alloc(termBytes);
+  head.writeUInt32BE(term);
+  const sealing = createCipheriv(cipher, key, nonce);
+  sealing.setAAD(authenticated(head, name));
+  const text = Buffer.concat([sealing.update(value), sealing.final()]);
+  return Buffer.concat([head, nonce, text, sealing.getAuthTag()]);
+}
+
+function unseal(key: Buffer, { key: name, value }: Entry): Buffer {
+  const tagAt = value.length - tagBytes;
+  try {
+    if (tagAt < headBytes || value.readUInt32BE(0) !== term) throw new Error('not sealed by this key');
+    const opening = createDecipheriv(cipher, key, value.subarray(termBytes, headBytes));
+    opening.setAAD(authenticated(value.subarray(0, termBytes), name));
+    opening.setAuthTag(value.subarray(tagAt));
+    return Buffer.concat([opening.update(value.subarray(headBytes, tagAt)), opening.final()]);
+  } catch (error) {
+    throw new Fault(`the value of ${name} does not open with this key`, {
+      code: 'store.encryption.sealed',
+      blame: 'operator',
+      fix: 'use the key file that belongs to this database; if it is the right one, restore from a backup',
+      cause: error,
+    });
+  }
+}
+
+function authenticated(head: Buffer, name: string): Buffer {
+  return Buffer.concat([head, Buffer.from(name)]);
+}
