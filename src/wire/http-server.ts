@@ -1,5 +1,5 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
 import { Fault } from '../base/fault.ts';
 
 export interface ListenAddress {
@@ -41,13 +41,17 @@ export interface Listening {
   close(graceMs?: number): Promise<void>;
 }
 
+/** Any server over TCP; the rest is what the HTTP ones have besides. */
+export type StreamServer = NetServer &
+  Partial<Pick<HttpServer, 'keepAliveTimeout' | 'headersTimeout' | 'closeIdleConnections'>>;
+
 /**
- * Starts `server` (http, https or tls) on `address`.
+ * Starts `server` (http, https, net or tls) on `address`.
  *
  * @throws Fault `wire.listen.busy` (the port is taken), `wire.listen.denied`, `wire.listen.failed`; each names
  *   the address and the mend.
  */
-export async function listen(server: HttpServer, address: ListenAddress): Promise<Listening> {
+export async function listen(server: StreamServer, address: ListenAddress): Promise<Listening> {
   // Go clients pool connections for 90 s; a server that hangs up first makes them see a reset.
   server.keepAliveTimeout = 120_000;
   server.headersTimeout = 125_000;
@@ -67,7 +71,7 @@ export async function listen(server: HttpServer, address: ListenAddress): Promis
   };
 }
 
-function close(server: HttpServer, sockets: ReadonlySet<Socket>, graceMs: number): Promise<void> {
+function close(server: StreamServer, sockets: ReadonlySet<Socket>, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
     const cut = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
