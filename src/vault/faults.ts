@@ -1,0 +1,56 @@
+import { Fault } from '../base/fault.ts';
+
+/** What a client asked for cannot be done as asked: status 400, with `message` in Vault's words where it has any. */
+export function invalidRequest(message: string, cause?: unknown): Fault {
+  return new Fault(message, { code: 'vault.request.invalid', blame: 'caller', cause });
+}
+
+/** The multi-line form in which Vault reports what its core, rather than an engine, found wrong. */
+function coreMessage(...errors: readonly string[]): string {
+  const head = errors.length === 1 ? '1 error occurred' : `${errors.length} errors occurred`;
+  return `${head}:\n${errors.map((error) => `\t* ${error}\n`).join('')}\n`;
+}
+
+export function permissionDenied(...more: readonly string[]): Fault {
+  return new Fault(coreMessage('permission denied', ...more), { code: 'vault.denied', blame: 'caller' });
+}
+
+/** The same in one line, as engines say it. */
+export function denied(message: string): Fault {
+  return new Fault(message, { code: 'vault.denied', blame: 'caller' });
+}
+
+export function unsupportedPath(): Fault {
+  return new Fault(coreMessage('unsupported path'), { code: 'vault.path.unsupported', blame: 'caller' });
+}
+
+export function unsupportedOperation(): Fault {
+  return new Fault(coreMessage('unsupported operation'), {
+    code: 'vault.operation.unsupported',
+    blame: 'caller',
+  });
+}
+
+/** No mount holds `path`. Clients look for these words to tell a missing mount from a missing entry. */
+export function noHandler(path: string): Fault {
+  return new Fault(`no handler for route ${JSON.stringify(path)}. route entry not found.`, {
+    code: 'vault.path.unrouted',
+    blame: 'caller',
+  });
+}
+
+const statuses: Readonly<Record<string, number>> = {
+  'vault.denied': 403,
+  'vault.path.unsupported': 404,
+  'vault.path.unrouted': 404,
+  'vault.operation.unsupported': 405,
+  'vault.mount.taken': 409,
+  'vault.media-type': 415,
+  'wire.body.large': 413,
+  'store.unavailable': 503,
+};
+
+/** The HTTP status that a fault maps to; 500 for what is not a caller's mistake. */
+export function statusOf(fault: Fault): number {
+  return statuses[fault.code] ?? (fault.blame === 'caller' ? 400 : 500);
+}

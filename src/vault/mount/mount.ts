@@ -1,0 +1,52 @@
+import { type LeaseLimits, systemLease } from '../token/lifetime.ts';
+
+/** What is mounted at a path, as the store keeps it. */
+export interface Mount {
+  uuid: string;
+  /** Ends in a slash: `pki/`. */
+  path: string;
+  type: string;
+  description: string;
+  accessor: string;
+  /** 0 where the system's applies. */
+  defaultLeaseTtlMs: number;
+  maxLeaseTtlMs: number;
+  forceNoCache: boolean;
+  /** `unauth`, `hidden`, or empty for not said. */
+  listingVisibility: string;
+  options: Readonly<Record<string, string>> | null;
+  local: boolean;
+  sealWrap: boolean;
+}
+
+/** How long leases and certificates of this mount may last: its own settings, else the system's. */
+export function leaseLimits(mount: Pick<Mount, 'defaultLeaseTtlMs' | 'maxLeaseTtlMs'>): LeaseLimits {
+  return {
+    defaultTtlMs: mount.defaultLeaseTtlMs || systemLease.defaultTtlMs,
+    maxTtlMs: mount.maxLeaseTtlMs || systemLease.maxTtlMs,
+  };
+}
+
+/** As `sys/mounts` shows it; times in seconds. */
+export function describeMount(mount: Mount): Record<string, unknown> {
+  return {
+    accessor: mount.accessor,
+    config: {
+      default_lease_ttl: mount.defaultLeaseTtlMs / 1_000,
+      force_no_cache: mount.forceNoCache,
+      ...(mount.listingVisibility === '' ? {} : { listing_visibility: mount.listingVisibility }),
+      max_lease_ttl: mount.maxLeaseTtlMs / 1_000,
+    },
+    deprecation_status: 'supported',
+    description: mount.description,
+    external_entropy_access: false,
+    local: mount.local,
+    options: mount.options,
+    plugin_version: '',
+    running_plugin_version: '',
+    running_sha256: '',
+    seal_wrap: mount.sealWrap,
+    type: mount.type,
+    uuid: mount.uuid,
+  };
+}

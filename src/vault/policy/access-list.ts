@@ -1,0 +1,152 @@
+import { mergeGrants } from './merge-grants.ts';
+import { parametersAllow } from './parameters.ts';
+import type { Capability, Grant, Policy } from './policy.ts';
+
+export type Operation = 'create' | 'read' | 'update' | 'delete' | 'list' | 'patch';
+
+export interface AccessRequest {
+  /** Below `/v1/`, without a leading slash; a list's path ends in one. */
+  path: string;
+  operation: Operation;
+  /** What came in the body or the query. */
+  data: Readonly<Record<string, unknown>>;
+}
+
+/** What a set of policies allows together. */
+export interface AccessList {
+  allows(request: AccessRequest): boolean;
+  /** Whether the rule for `path` holds `sudo`, which some paths ask for besides. */
+  hasSudo(path: string, operation: Operation): boolean;
+  /** In Vault's order; `root`, or `deny` where there is none. */
+  capabilitiesOn(path: string): string[];
+  /** Whether anything at or below `prefix` is granted: what decides if a mount is shown to its holder. */
+  reachesBelow(prefix: string): boolean;
+}
+
+/** The access of the policy `root`: everything. */
+export const rootAccess: AccessList = {
+  allows: () => true,
+  hasSudo: () => true,
+  capabilitiesOn: () => ['root'],
+  reachesBelow: () => true,
+};
+
+interface SegmentRule {
+  segments: readonly string[];
+  /** Ends in `*`: the last segment, less its star, need only begin what remains. */
+  prefix: boolean;
+  firstWildcard: number;
+  wildcards: number;
+  text: string;
+  grant: Grant;
+}
+
+/**
+ * Compiles policies. On a path the exact rule wins; else the one whose first wildcard comes latest, then one without
+ * a trailing `*`, then the one with fewer `+`, then the longer (Vault, "Policies: priority matching"). Rules of
+ * several policies on the same path merge by union, and a denial among them wins.
+ */
+export function accessList(policies: readonly Policy[]): AccessList {
+  const exact = new Map<string, Grant>();
+  const prefixes = new Map<string, Grant>();
+  const segmented = new Map<string, Grant>();
+  for (const rule of policies.flatMap(({ rules }) => rules)) {
+    const table = { exact, prefix: prefixes, segments: segmented }[rule.matches];
+    const existing = table.get(rule.path);
+    table.set(rule.path, existing ? mergeGrants(existing, rule.grant) : rule.grant);
+  }
+  const longestFirst = [...prefixes.keys()].toSorted((a, b) => b.length - a.length);
+  const segmentRules = [...segmented].map(([path, grant]) => segmentRule(path, grant));
+
+  function wildcardGrant(path: string): Grant | undefined {
+    const prefix = longestFirst.find((start) => path.startsWith(start));
+    const matching = segmentRules.filter((rule) => matchesSegments(rule, path));
+    if (prefix !== undefined) {
+      const grant = prefixes.get(prefix)!;
+      matching.push({
+        segments: [],
+        prefix: true,
+        firstWildcard: prefix.length,
+        wildcards: 0,
+        text: prefix,
+        grant,
+      });
+    }
+    return matching.toSorted(strongestFirst)[0]?.grant;
+  }
+
+  function grantOn(path: string, listing: boolean): Grant | undefined {
+    const bare = listing && path.endsWith('/') ? path.slice(0, -1) : undefined;
+    return (
+      exact.get(path) ??
+      (bare === undefined ? undefined : exact.get(bare)) ??
+      wildcardGrant(path) ??
+      (bare === undefined ? undefined : wildcardGrant(bare))
+    );
+  }
+
+  return {
+    allows({ path, operation, data }) {
+      const grant = grantOn(path, operation === 'list');
+      if (!grant?.capabilities.has(operation)) return false;
+      // What must be wrapped may not be had in the clear.
+      if (grant.minWrappingTtlMs > 0 || grant.maxWrappingTtlMs > 0) return false;
+      return operation === 'list' || operation === 'delete' || parametersAllow(grant, data);
+    },
+    hasSudo: (path, operation) => grantOn(path, operation === 'list')?.capabilities.has('sudo') ?? false,
+    capabilitiesOn(path) {
+      const held = grantOn(path, true)?.capabilities;
+      const listed = reportOrder.filter((capability) => held?.has(capability));
+      return listed.length > 0 ? listed : ['deny'];
+    },
+    reachesBelow(mount) {
+      const reaches = (table: ReadonlyMap<string, Grant>) =>
+        [...table].some(([path, grant]) => path.startsWith(mount) && grant.capabilities.size > 0);
+      const direct = grantOn(mount, true);
+      if (direct && direct.capabilities.size > 0) return true;
+      return reaches(exact) || reaches(prefixes) || segmentRules.some((rule) => reachesInto(rule, mount));
+    },
+  };
+}
+
+/** The order in which Vault reports them. */
+const reportOrder: readonly Capability[] = ['sudo', 'read', 'list', 'update', 'delete', 'create', 'patch'];
+
+function segmentRule(path: string, grant: Grant): SegmentRule {
+  const prefix = path.endsWith('*');
+  const text = prefix ? path.slice(0, -1) : path;
+  const segments = text.split('/');
+  const wildcards = segments.filter((segment) => segment === '+').length;
+  return { segments, prefix, firstWildcard: path.indexOf('+'), wildcards, text, grant };
+}
+
+function matchesSegments({ segments, prefix }: SegmentRule, path: string): boolean {
+  const parts = path.split('/');
+  if (parts.length < segments.length || (!prefix && parts.length > segments.length)) return false;
+  return segments.every((segment, at) => {
+    if (segment === '+' || segment === parts[at]) return true;
+    return prefix && at === segments.length - 1 && parts[at]!.startsWith(segment);
+  });
+}
+
+/** Whether some path below `mount`, which ends in a slash, can match. */
+function reachesInto({ segments, prefix, grant }: SegmentRule, mount: string): boolean {
+  if (grant.capabilities.size === 0) return false;
+  const parts = mount.split('/').slice(0, -1);
+  const last = segments.length - 1;
+  return parts.every((part, at) => {
+    if (at > last) return prefix;
+    if (segments[at] === '+' || segments[at] === part) return at < last || prefix;
+    return prefix && at === last && part.startsWith(segments[at]!);
+  });
+}
+
+function strongestFirst(a: SegmentRule, b: SegmentRule): number {
+  return (
+    b.firstWildcard - a.firstWildcard ||
+    Number(a.prefix) - Number(b.prefix) ||
+    a.wildcards - b.wildcards ||
+    b.text.length - a.text.length ||
+    (a.text < b.text ? 1 : -1)
+  );
+}

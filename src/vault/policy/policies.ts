@@ -1,0 +1,92 @@
+import { Fault } from '../../base/fault.ts';
+import type { Store } from '../../store/store.ts';
+import { invalidRequest } from '../faults.ts';
+import { type AccessList, accessList, rootAccess } from './access-list.ts';
+import { defaultPolicy } from './default-policy.ts';
+import { parsePolicy } from './policy.ts';
+
+const prefix = 'policy/';
+const nameLimitBytes = 512;
+/** Sets of policies whose compiled form is kept; more than that many kinds of token are rare. */
+const compiledLimit = 500;
+
+/** The access policies of a server, by name in lower case. `root` is not written down: it allows everything. */
+export interface Policies {
+  names(): Promise<string[]>;
+  /** The text as it was written; undefined where there is none. */
+  read(name: string): Promise<string | undefined>;
+  /** @throws Fault `vault.policy` for text that is no policy, `vault.request.invalid` for `root` */
+  write(name: string, source: string): Promise<void>;
+  remove(name: string): Promise<void>;
+  /** Those of `names` that do not exist. */
+  missing(names: readonly string[]): Promise<string[]>;
+  /** What these policies allow together; those that do not exist allow nothing. */
+  access(names: readonly string[]): Promise<AccessList>;
+}
+
+export async function openPolicies(store: Store): Promise<Policies> {
+  await seedDefault(store);
+  /** By the names and revisions of the policies that it was made of, so that a change makes a new one. */
+  const compiled = new Map<string, AccessList>();
+
+  return {
+    async names() {
+      return [...(await store.list({ prefix })).map(({ key }) => key.slice(prefix.length)), 'root'];
+    },
+    async read(name) {
+      if (name === 'root') return '';
+      return (await store.get(prefix + name))?.value.toString();
+    },
+    async write(name, source) {
+      assertChangeable(name, 'update');
+      parsePolicy(source);
+      await store.commit({ puts: [{ key: prefix + name, value: Buffer.from(source) }] });
+    },
+    async remove(name) {
+      assertChangeable(name, 'delete');
+      if (name === 'default') throw invalidRequest('cannot delete default policy');
+      await store.commit({ deletes: [prefix + name] });
+    },
+    async missing(names) {
+      const written = names.filter((name) => name !== 'root');
+      const found = await Promise.all(written.map((name) => store.get(prefix + name)));
+      return written.filter((_, at) => !found[at]);
+    },
+    async access(names) {
+      if (names.includes('root')) return rootAccess;
+      const entries = (await Promise.all(names.map((name) => store.get(prefix + name)))).filter(
+        (entry) => !!entry,
+      );
+      const kind = entries.map(({ key, revision }) => `${key}@${revision}`).join(' ');
+      const known = compiled.get(kind);
+      if (known) return known;
+      const made = accessList(entries.map(({ value }) => parsePolicy(value.toString())));
+      if (compiled.size >= compiledLimit) compiled.clear();
+      compiled.set(kind, made);
+      return made;
+    },
+  };
+}
+
+async function seedDefault(store: Store): Promise<void> {
+  const key = `${prefix}default`;
+  if (await store.get(key)) return;
+  try {
+    await store.commit({
+      expect: [{ key, revision: 0 }],
+      puts: [{ key, value: Buffer.from(defaultPolicy) }],
+    });
+  } catch (error) {
+    // Another node on the same store was quicker.
+    if (!(error instanceof Fault && error.code === 'store.conflict')) throw error;
+  }
+}
+
+function assertChangeable(name: string, verb: 'update' | 'delete'): void {
+  if (name === 'root' || name === 'response-wrapping') {
+    throw invalidRequest(`cannot ${verb} ${JSON.stringify(name)} policy`);
+  }
+  if (Buffer.byteLength(name) > nameLimitBytes || !name.isWellFormed() || name.includes('\0')) {
+    throw invalidRequest(`a policy name has at most ${nameLimitBytes} bytes of plain text`);
+  }
+}

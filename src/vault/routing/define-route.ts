@@ -1,0 +1,42 @@
+import type { Operation } from '../policy/access-list.ts';
+import { type FieldTable, type FieldValues, readFields } from './fields.ts';
+import { type Answer, type Caller, type Captures, type Handler, pathPattern, type Route } from './route.ts';
+
+interface RouteOptions<Context, Fields extends FieldTable> {
+  fields: Fields;
+  open?: boolean;
+  sudo?: boolean;
+  dataAtTop?: boolean;
+  on: Partial<Record<Operation, TypedHandler<Context, Fields>>>;
+}
+
+/** A handler as a room writes it: parameters already read as what the route says they are. */
+export type TypedHandler<Context, Fields extends FieldTable> = (
+  context: Context,
+  given: { fields: FieldValues<Fields>; captures: Captures; path: string; caller: Caller },
+) => Promise<Answer | undefined> | Answer | undefined;
+
+/** For routes whose handlers read no parameters. */
+export const noFields = {} as const satisfies FieldTable;
+
+/** One row of an engine's table of routes. `path` is as `pathPattern` reads it. */
+export function defineRoute<Context, Fields extends FieldTable>(
+  path: string,
+  { fields, open = false, sudo = false, dataAtTop = false, on }: RouteOptions<Context, Fields>,
+): Route<Context> {
+  const handlers = Object.entries(on).map(([operation, act]) => {
+    const handler: Handler<Context> = async (context, { data, ...given }) =>
+      act(context, { fields: readFields(fields, data), ...given });
+    return [operation, handler];
+  });
+  const listed = on.list !== undefined;
+  return {
+    pattern: pathPattern(path, listed),
+    // Lists take these everywhere; those that do not page answer whole.
+    parameters: new Set([...Object.keys(fields), ...(listed ? ['after', 'limit'] : [])]),
+    open,
+    sudo,
+    dataAtTop,
+    handlers: Object.fromEntries(handlers) as Route<Context>['handlers'],
+  };
+}

@@ -1,0 +1,104 @@
+import type { AccessList, Operation } from '../policy/access-list.ts';
+import type { PresentedToken } from '../token/token.ts';
+import type { RawFields } from './fields.ts';
+
+/** A request on its way through the server, whatever wire it came by. */
+export interface VaultRequest {
+  id: string;
+  operation: Operation;
+  /** Below `/v1/`, decoded, without a leading slash; a list's path ends in one. */
+  path: string;
+  data: RawFields;
+  /** As the client sent it; undefined where it sent none. */
+  token: string | undefined;
+}
+
+/** Who asks, and what they may do. */
+export interface Caller {
+  presented: PresentedToken;
+  access: AccessList;
+}
+
+/** What a handler answers; undefined for "nothing": 404 to a read or a list, 204 to anything else. */
+export interface Answer {
+  data?: Readonly<Record<string, unknown>>;
+  auth?: Readonly<Record<string, unknown>>;
+  warnings?: readonly string[];
+  /** Sent as it is, without the envelope. */
+  raw?: { contentType: string; body: Buffer };
+}
+
+/** What a pattern caught of a path, by name. */
+export type Captures = Readonly<Record<string, string>>;
+
+/** One kind of path of an engine and what may be done there; data, so that tables of routes can be read and listed. */
+export interface Route<Context> {
+  /** Matches a whole path below the mount. */
+  pattern: RegExp;
+  /** The names of the parameters that its handlers read; others earn the client a warning. */
+  parameters: ReadonlySet<string>;
+  /** Reached without a token. */
+  open: boolean;
+  /** Asks for `sudo` besides the capability of the operation. */
+  sudo: boolean;
+  /** Its answers stand at the top level besides `data`, as those of the oldest paths of `sys/` do. */
+  dataAtTop: boolean;
+  handlers: Readonly<Partial<Record<Operation, Handler<Context>>>>;
+}
+
+export interface Given {
+  captures: Captures;
+  data: RawFields;
+  /** The whole path, the mount included. */
+  path: string;
+  /** On an open route, one that may do nothing where no good token came along. */
+  caller: Caller;
+}
+
+export type Handler<Context> = (context: Context, given: Given) => Promise<Answer | undefined>;
+
+/** What is mounted at a path: something that knows its routes. */
+export interface Engine {
+  /** Undefined where the engine has no such path. `path` is below the mount. */
+  find(path: string, operation: Operation): Match | undefined;
+}
+
+/** A route found, bound to its engine. */
+export interface Match {
+  route: Pick<Route<never>, 'parameters' | 'open' | 'sudo' | 'dataAtTop'>;
+  captures: Captures;
+  /** Undefined where the path does not take the operation. */
+  run: ((given: Given) => Promise<Answer | undefined>) | undefined;
+}
+
+/** An engine of `routes`, whose handlers are handed `context`. The first route that matches wins. */
+export function engine<Context>(routes: readonly Route<Context>[], context: Context): Engine {
+  return {
+    find(path, operation) {
+      for (const route of routes) {
+        const caught = route.pattern.exec(path);
+        if (!caught) continue;
+        const handler = route.handlers[operation];
+        return {
+          route,
+          captures: { ...caught.groups },
+          run: handler && ((given) => handler(context, given)),
+        };
+      }
+      return undefined;
+    },
+  };
+}
+
+/**
+ * A pattern as text, compiled: `:name` catches one segment as Vault names things (letters, digits, `_`, and inside
+ * also `-` and `.`), `*name` catches the rest, slashes included. A trailing slash is allowed where a list is.
+ */
+export function pathPattern(text: string, listed: boolean): RegExp {
+  const body = text.split('/').map((segment) => {
+    if (segment.startsWith(':')) return `(?<${segment.slice(1)}>\\w(?:[\\w.-]*\\w)?)`;
+    if (segment.startsWith('*')) return `(?<${segment.slice(1)}>.+?)`;
+    return segment;
+  });
+  return new RegExp(`^${body.join('/')}${listed ? '/?' : ''}$`);
+}

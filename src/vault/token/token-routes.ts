@@ -1,0 +1,207 @@
+import type { Clock } from '../../base/clock.ts';
+import { denied, invalidRequest } from '../faults.ts';
+import { formatInstant } from '../instant.ts';
+import type { Policies } from '../policy/policies.ts';
+import { defineRoute, noFields } from '../routing/define-route.ts';
+import type { FieldTable } from '../routing/fields.ts';
+import type { Answer, Caller, Route } from '../routing/route.ts';
+import { type LeaseLimits, leaseLifetime } from './lifetime.ts';
+import { remainingSeconds, type Token } from './token.ts';
+import { createFields, planToken } from './token-rules.ts';
+import type { Tokens } from './tokens.ts';
+
+/** What the paths below `auth/token/` work on. */
+export interface TokenContext {
+  tokens: Tokens;
+  policies: Policies;
+  clock: Clock;
+  limits(): LeaseLimits;
+}
+
+const tokenField = { token: 'text' } as const satisfies FieldTable;
+const accessorField = { accessor: 'text' } as const satisfies FieldTable;
+const renewFields = { token: 'text', increment: 'duration' } as const satisfies FieldTable;
+
+export const tokenRoutes: readonly Route<TokenContext>[] = [
+  defineRoute('accessors', { fields: noFields, sudo: true, on: { list: listAccessors } }),
+  defineRoute('create-orphan', {
+    fields: createFields,
+    on: {
+      update: (context, { fields, path, caller }) => create(context, { fields, path, caller, orphan: true }),
+    },
+  }),
+  defineRoute('create', {
+    fields: createFields,
+    on: {
+      update: (context, { fields, path, caller }) => create(context, { fields, path, caller, orphan: false }),
+    },
+  }),
+  defineRoute('lookup', {
+    fields: tokenField,
+    on: {
+      read: (context, { fields, caller }) => lookup(context, fields.token ?? caller.presented.id),
+      update: (context, { fields, caller }) => lookup(context, fields.token ?? caller.presented.id),
+    },
+  }),
+  defineRoute('lookup-self', {
+    fields: tokenField,
+    on: {
+      read: (context, { caller }) => lookupSelf(context, caller),
+      update: (context, { caller }) => lookupSelf(context, caller),
+    },
+  }),
+  defineRoute('lookup-accessor', { fields: accessorField, on: { update: lookupAccessor } }),
+  defineRoute('renew', {
+    fields: renewFields,
+    on: { update: (context, { fields }) => renew(context, fields.token ?? '', fields.increment ?? 0) },
+  }),
+  defineRoute('renew-self', {
+    fields: renewFields,
+    on: {
+      update: (context, { fields, caller }) => renew(context, caller.presented.id, fields.increment ?? 0),
+    },
+  }),
+  defineRoute('revoke', {
+    fields: tokenField,
+    on: { update: (context, { fields }) => revoke(context, fields.token ?? '') },
+  }),
+  defineRoute('revoke-self', {
+    fields: tokenField,
+    on: { update: (context, { caller }) => revoke(context, caller.presented.id) },
+  }),
+  defineRoute('revoke-accessor', { fields: accessorField, on: { update: revokeAccessor } }),
+];
+
+interface CreateRequest {
+  fields: Parameters<typeof planToken>[0];
+  path: string;
+  caller: Caller;
+  orphan: boolean;
+}
+
+async function create(
+  context: TokenContext,
+  { fields, path, caller, orphan }: CreateRequest,
+): Promise<Answer> {
+  const plan = planToken(fields, {
+    parent: caller.presented.token,
+    sudo: caller.access.hasSudo(path, 'update'),
+    orphan,
+    path,
+    nowMs: context.clock.now(),
+    limits: context.limits(),
+  });
+  const { id, token } = await context.tokens.create(plan.token, plan.id);
+  const missing = await context.policies.missing(token.policies);
+  return {
+    auth: describeAuth(token, id),
+    warnings: [...plan.warnings, ...missing.map((name) => `Policy ${JSON.stringify(name)} does not exist`)],
+  };
+}
+
+/** What clients take a token from: the answer of a login, a creation or a renewal. */
+function describeAuth(token: Token, id: string): Record<string, unknown> {
+  return {
+    client_token: id,
+    accessor: token.accessor,
+    policies: token.policies,
+    token_policies: token.policies,
+    metadata: token.meta,
+    lease_duration: token.ttlMs / 1_000,
+    renewable: token.renewable,
+    entity_id: '',
+    token_type: 'service',
+    orphan: token.parent === undefined,
+    mfa_requirement: null,
+    num_uses: Math.max(0, token.numUses),
+  };
+}
+
+async function lookup(context: TokenContext, id: string): Promise<Answer> {
+  if (id === '') throw invalidRequest('missing token ID');
+  const found = await context.tokens.lookup(id);
+  if (!found) throw denied('bad token');
+  return { data: describeToken(found.token, id, context.clock.now()) };
+}
+
+/** Told from the request itself: a token at its last use may still read of itself. */
+function lookupSelf({ clock }: TokenContext, { presented: { token, id } }: Caller): Answer {
+  return { data: describeToken(token, id, clock.now()) };
+}
+
+async function lookupAccessor(
+  { tokens, clock }: TokenContext,
+  { fields }: { fields: { accessor?: string } },
+): Promise<Answer> {
+  if (!fields.accessor) throw invalidRequest('missing accessor');
+  const token = await tokens.byAccessor(fields.accessor);
+  if (!token) throw invalidRequest('invalid accessor');
+  return { data: describeToken(token, '', clock.now()) };
+}
+
+function describeToken(token: Token, id: string, nowMs: number): Record<string, unknown> {
+  return {
+    accessor: token.accessor,
+    creation_time: token.createdMs / 1_000,
+    creation_ttl: token.ttlMs / 1_000,
+    display_name: token.displayName,
+    entity_id: '',
+    expire_time: token.expiresMs === undefined ? null : formatInstant(token.expiresMs),
+    explicit_max_ttl: token.explicitMaxTtlMs / 1_000,
+    id,
+    ...(token.expiresMs === undefined ? {} : { issue_time: formatInstant(token.createdMs) }),
+    ...(token.renewedMs === undefined
+      ? {}
+      : {
+          last_renewal: formatInstant(token.renewedMs),
+          last_renewal_time: Math.floor(token.renewedMs / 1_000),
+        }),
+    meta: token.meta,
+    num_uses: Math.max(0, token.numUses),
+    orphan: token.parent === undefined,
+    path: token.path,
+    ...(token.periodMs > 0 ? { period: token.periodMs / 1_000 } : {}),
+    policies: token.policies,
+    ...(token.expiresMs === undefined ? {} : { renewable: token.renewable }),
+    ttl: remainingSeconds(token, nowMs),
+    type: 'service',
+  };
+}
+
+async function renew(context: TokenContext, id: string, incrementMs: number): Promise<Answer> {
+  if (id === '') throw invalidRequest('missing token ID');
+  const found = await context.tokens.lookup(id);
+  if (!found) throw invalidRequest('token not found');
+  const nowMs = context.clock.now();
+  let warnings: string[] = [];
+  let ttlMs = 0;
+  const token = await context.tokens.extend(found.token, (current) => {
+    if (current.expiresMs === undefined) throw invalidRequest('invalid lease ID');
+    if (!current.renewable) throw invalidRequest('lease is not renewable');
+    const request = { ...current, incrementMs, startMs: current.createdMs };
+    ({ ttlMs, warnings } = leaseLifetime(request, context.limits(), nowMs));
+    return { ...current, expiresMs: nowMs + ttlMs, renewedMs: nowMs };
+  });
+  return { auth: { ...describeAuth(token, id), lease_duration: ttlMs / 1_000 }, warnings };
+}
+
+async function revoke({ tokens }: TokenContext, id: string): Promise<undefined> {
+  if (id === '') throw invalidRequest('missing token ID');
+  const found = await tokens.lookup(id);
+  if (found) await tokens.revoke(found.token.name);
+}
+
+async function revokeAccessor(
+  { tokens }: TokenContext,
+  { fields }: { fields: { accessor?: string } },
+): Promise<Answer | undefined> {
+  if (!fields.accessor) throw invalidRequest('missing accessor');
+  const token = await tokens.byAccessor(fields.accessor);
+  if (!token) return { warnings: ['No token found with this accessor'] };
+  await tokens.revoke(token.name);
+  return undefined;
+}
+
+async function listAccessors({ tokens }: TokenContext): Promise<Answer> {
+  return { data: { keys: await tokens.accessors() } };
+}

@@ -1,0 +1,43 @@
+/** A token as the store keeps it. The token's own text is nowhere: only its salted name is. */
+export interface Token {
+  /** HMAC of the token under the store's salt, hexadecimal: what everything else refers to it by. */
+  name: string;
+  /** Stands for the token where the token must not be shown. */
+  accessor: string;
+  policies: readonly string[];
+  /** Where it was made: `auth/token/create`. */
+  path: string;
+  meta: Readonly<Record<string, string>> | null;
+  displayName: string;
+  /** Requests it is still good for; 0 for any number, -1 once the last one is under way. */
+  numUses: number;
+  createdMs: number;
+  /** The time to live it was given, from its creation or its last renewal; 0 for ever. */
+  ttlMs: number;
+  explicitMaxTtlMs: number;
+  periodMs: number;
+  renewable: boolean;
+  /** The name of the token that made it; undefined for an orphan. */
+  parent?: string;
+  /** Undefined for a token that does not expire. */
+  expiresMs?: number;
+  renewedMs?: number;
+}
+
+/** A token with the text it was presented by. */
+export interface PresentedToken {
+  id: string;
+  token: Token;
+  /** The store's revision of its record. */
+  revision: number;
+}
+
+/** Whether `token` is good for a request at `nowMs`. */
+export function isAlive(token: Token, nowMs: number): boolean {
+  return token.numUses >= 0 && (token.expiresMs === undefined || nowMs < token.expiresMs);
+}
+
+/** Whole seconds left at `nowMs`; 0 for a token that does not expire. */
+export function remainingSeconds(token: Token, nowMs: number): number {
+  return token.expiresMs === undefined ? 0 : Math.max(0, Math.floor((token.expiresMs - nowMs) / 1_000));
+}
