@@ -1,0 +1,216 @@
+import { sleep } from '../../base/clock.ts';
+import { Fault } from '../../base/fault.ts';
+import { type HttpResponse, httpClient } from '../../wire/http-client.ts';
+import type { CommandContext } from '../command.ts';
+import type { Connection } from './connection.ts';
+import { networkFault } from './network-fault.ts';
+import { curlCommand, policyFor, requestBody, requestUrl, type VaultRequest } from './request.ts';
+import { parseDocument, parseSecret, type Secret, text } from './secret.ts';
+import { isList, isObject, parseJson, type Value } from './value.ts';
+
+/** A client of one Vault server. Every refusal and every failure to get an answer is a Fault `vault-client.*`. */
+export interface VaultClient {
+  /** The token that requests are sent with; empty for none. */
+  token: string;
+  /** Answers that come wrapped stay so for this long; unwrapped where undefined. */
+  wrapTtl: string | undefined;
+  /** Whatever the server answered, refusals included. */
+  send(request: VaultRequest): Promise<Answer>;
+  /** The answer's secret; undefined where it has none. Refusals are thrown. */
+  ask(request: VaultRequest): Promise<Secret | undefined>;
+  /** As `ask`, but undefined where there is nothing at the path (404). */
+  find(request: VaultRequest): Promise<Secret | undefined>;
+  /** As `ask`, but a refusal that came with a secret of its own (warnings, say) gives both. */
+  change(request: VaultRequest): Promise<{ secret?: Secret | undefined; refusal?: Fault }>;
+  close(): void;
+}
+
+export interface Answer {
+  status: number;
+  body: string;
+  /** Set where the server refused. */
+  refusal?: Fault;
+}
+
+/** Thrown in place of sending, where the user asked to be shown the request. */
+export class ShowInstead {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+export function vaultClient(connection: Connection, context: CommandContext): VaultClient {
+  const http = httpClient(connection.http);
+  const client: VaultClient = {
+    token: '',
+    wrapTtl: connection.wrapTtl,
+    send,
+    async ask(request) {
+      const { body, refusal } = await send(request);
+      if (refusal) throw refusal;
+      return parseSecret(body);
+    },
+    async find(request) {
+      const { status, body, refusal } = await send(request);
+      if (status === 404) return substance(body);
+      if (refusal) throw refusal;
+      return parseSecret(body);
+    },
+    async change(request) {
+      const { status, body, refusal } = await send(request);
+      if (!refusal) return { secret: parseSecret(body) };
+      return { refusal, ...(status === 404 ? { secret: substance(body) } : {}) };
+    },
+    close: () => http.close(),
+  };
+  return client;
+
+  async function send(request: VaultRequest): Promise<Answer> {
+    refuseUnprintable(client.token);
+    const headers = requestHeaders(request.path);
+    const body = requestBody(request);
+    let url = requestUrl(connection.address, request.path, request.query);
+    if (connection.instead) throw new ShowInstead(shown(request, url, headers, body));
+    let response = await exchange(request.method, url, headers, body);
+    const target = connection.followRedirect ? redirectTarget(url, response) : undefined;
+    if (target) {
+      url = target;
+      response = await exchange(request.method, url, headers, body);
+    }
+    const answer = { status: response.status, body: response.body.toString('utf8') };
+    return response.status >= 200 && response.status < 400
+      ? answer
+      : { ...answer, refusal: refusalOf(request.method, url, response) };
+  }
+
+  function requestHeaders(path: string): Record<string, string | string[]> {
+    // The one endpoint that does nothing but wrap wraps for five minutes where nobody says otherwise.
+    const wrapTtl = client.wrapTtl ?? (path === 'sys/wrapping/wrap' ? '5m' : undefined);
+    return {
+      ...(connection.headers as Record<string, string | string[]>),
+      ...(client.token ? { 'X-Vault-Token': client.token } : {}),
+      ...(wrapTtl ? { 'X-Vault-Wrap-TTL': wrapTtl } : {}),
+    };
+  }
+
+  function shown(
+    request: VaultRequest,
+    url: string,
+    headers: Record<string, string | string[]>,
+    body: string | undefined,
+  ): string {
+    if (connection.instead === 'policy') return policyFor(request);
+    const { method } = request;
+    const insecure = connection.http.insecure === true;
+    return curlCommand({
+      method,
+      url,
+      headers,
+      insecure,
+      files: connection.files,
+      ...(body ? { body } : {}),
+    });
+  }
+
+  async function exchange(
+    method: string,
+    url: string,
+    headers: Record<string, string | string[]>,
+    body: string | undefined,
+  ): Promise<HttpResponse> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const response = await http.send({
+          method,
+          url,
+          headers,
+          signal: context.signal,
+          ...(body === undefined ? {} : { body }),
+        });
+        if (attempt > connection.retries || !worthRetrying(response.status)) return response;
+        await waitBefore(attempt, response);
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+        if (attempt > connection.retries || context.signal.aborted) throw networkFault(error, method, url);
+        await waitBefore(attempt);
+      }
+    }
+  }
+
+  /** As long as the server asked for, else between 1 and 1.5 seconds for each attempt so far. */
+  async function waitBefore(attempt: number, response?: HttpResponse): Promise<void> {
+    const asked = Number(response?.headers['retry-after'] ?? NaN);
+    const jitterMs = (context.entropy.bytes(1)[0]! / 255) * 500;
+    const delayMs = Number.isFinite(asked) ? asked * 1_000 : (1_000 + jitterMs) * attempt;
+    // The clock's timers do not keep the process alive, and between two attempts nothing else does.
+    const alive = setTimeout(() => {}, 2 ** 31 - 1);
+    await sleep(context.clock, delayMs, context.signal);
+    clearTimeout(alive);
+  }
+}
+
+/** The secret in a "not found" answer that says more than that. */
+function substance(body: string): Secret | undefined {
+  const secret = parseSecret(body);
+  const says = secret && ((secret.warnings?.length ?? 0) > 0 || Object.keys(secret.data ?? {}).length > 0);
+  return says ? secret : undefined;
+}
+
+/** Busy (429), failing (5xx but for "not implemented"), or not yet caught up with a write (412). */
+function worthRetrying(status: number): boolean {
+  return status === 412 || status === 429 || (status >= 500 && status !== 501);
+}
+
+function redirectTarget(url: string, { status, headers }: HttpResponse): string | undefined {
+  if (![301, 302, 307].includes(status) || headers.location === undefined) return undefined;
+  const target = new URL(headers.location, url);
+  if (url.startsWith('https:') && target.protocol !== 'https:') {
+    throw new Fault('redirect would cause protocol downgrade', {
+      code: 'vault-client.redirect',
+      blame: 'peer',
+    });
+  }
+  return target.href;
+}
+
+function refuseUnprintable(token: string): void {
+  if (!/[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u.test(token)) return;
+  throw new Fault('configured Vault token contains non-printable characters and cannot be used', {
+    code: 'vault-client.token',
+    blame: 'caller',
+  });
+}
+
+function refusalOf(method: string, url: string, { status, headers, body }: HttpResponse): Fault {
+  const namespace = headers['x-vault-namespace'];
+  const where = namespace && namespace !== 'root/' ? `Namespace: ${String(namespace)}\n` : '';
+  const raw = body.toString('utf8');
+  const errors = errorsIn(raw);
+  const kind = errors ? 'Errors' : 'Raw Message';
+  const message = errors ? errors.map((error) => `* ${error}`).join('') : raw;
+  return new Fault(
+    `Error making API request.\n\n${where}URL: ${method} ${url}\nCode: ${status}. ${kind}:\n\n${message}`,
+    { code: 'vault-client.refused', blame: status < 500 ? 'caller' : 'peer' },
+  );
+}
+
+/** The `errors` of a refusal; undefined where its body is no JSON. */
+function errorsIn(body: string): string[] | undefined {
+  let document: Value;
+  try {
+    document = parseJson(body);
+  } catch {
+    return undefined;
+  }
+  const errors = isObject(document) ? document.errors : undefined;
+  return isList(errors) ? errors.map(text) : [];
+}
+
+/** An answer outside the envelope (seal status, leader). */
+export async function askPlain(client: VaultClient, path: string) {
+  const { body, refusal } = await client.send({ method: 'GET', path });
+  if (refusal) throw refusal;
+  return parseDocument(body);
+}

@@ -1,0 +1,205 @@
+import { Readable } from 'node:stream';
+import type { Command, CommandContext } from '../command.ts';
+import { ShowInstead, type VaultClient, vaultClient } from './client.ts';
+import { connectionFlags, readConnection } from './connection.ts';
+import { variable } from './environment.ts';
+import { Failure } from './failure.ts';
+import { type Flag, parseFlags, parseSwitch } from './flags.ts';
+import { commandHelp, groupHelp, listing } from './help.ts';
+import { type Call, outputFlags, type Subcommand } from './subcommand.ts';
+import { type Format, formats, type Terminal, terminal } from './terminal.ts';
+import { tokenHelper } from './token-helper.ts';
+
+/** Each command's name as it is typed, and what has it; a family's file is loaded with its first use. */
+const subcommands: Readonly<Record<string, () => Promise<Subcommand>>> = {
+  status: async () => (await import('./server-commands.ts')).status,
+  login: async () => (await import('./login-command.ts')).login,
+  read: async () => (await import('./data-commands.ts')).read,
+  write: async () => (await import('./data-commands.ts')).write,
+  list: async () => (await import('./data-commands.ts')).list,
+  delete: async () => (await import('./data-commands.ts')).remove,
+  'secrets enable': async () => (await import('./secrets-commands.ts')).secretsEnable,
+  'secrets disable': async () => (await import('./secrets-commands.ts')).secretsDisable,
+  'secrets tune': async () => (await import('./secrets-commands.ts')).secretsTune,
+  'secrets list': async () => (await import('./secrets-commands.ts')).secretsList,
+  'policy write': async () => (await import('./policy-commands.ts')).policyWrite,
+  'policy read': async () => (await import('./policy-commands.ts')).policyRead,
+  'policy list': async () => (await import('./policy-commands.ts')).policyList,
+  'policy delete': async () => (await import('./policy-commands.ts')).policyDelete,
+  'token create': async () => (await import('./token-commands.ts')).tokenCreate,
+  'token lookup': async () => (await import('./token-commands.ts')).tokenLookup,
+  'token renew': async () => (await import('./token-commands.ts')).tokenRenew,
+  'token revoke': async () => (await import('./token-commands.ts')).tokenRevoke,
+  'token capabilities': async () => (await import('./token-commands.ts')).tokenCapabilities,
+  unwrap: async () => (await import('./server-commands.ts')).unwrap,
+  'print token': async () => (await import('./server-commands.ts')).printToken,
+  version: async () => (await import('./server-commands.ts')).version,
+};
+
+export const command: Command = {
+  summary: 'talk to a Vault server, real or Capstan, as the vault command does',
+  help: `Talks to a Vault, OpenBao or Capstan server: the same commands, flags, environment variables, output and exit statuses
+as Vault's own command line.
+
+Usage: capstan vault COMMAND [options] [arguments]
+
+  status                Print whether the server is sealed, and who leads
+  login                 Log in, and keep the token for later commands
+  read, write,          Read, write, list and delete at a path
+    list, delete
+  secrets               Enable, disable, tune and list secrets engines
+  policy                Write, read, list and delete policies
+  token                 Create, look up, renew and revoke tokens; ask what they may do
+  unwrap                Unwrap a wrapped answer
+  print token           Print the token in use
+  version               Print the version of this program
+
+capstan vault COMMAND -help tells more of one.
+
+Environment: VAULT_ADDR (https://127.0.0.1:8200 where unset), VAULT_TOKEN (else ~/.vault-token), VAULT_FORMAT,
+VAULT_CACERT, VAULT_SKIP_VERIFY, VAULT_NAMESPACE, VAULT_MAX_RETRIES; each also as BAO_..., which goes first.
+`,
+  run,
+};
+
+async function run(args: readonly string[], context: CommandContext): Promise<number> {
+  const beforeEnd = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+  const help = beforeEnd.some((arg) => /^--?h(elp)?$/.test(arg) && arg !== '--h');
+  const first = args.findIndex((arg) => arg !== '' && !arg.startsWith('-'));
+  const { name, rest } = findSubcommand(first < 0 ? [] : args.slice(first));
+  if (name === undefined) return showGroup(rest, help, context);
+  const subcommand = await subcommands[name]!();
+  const flags = knownFlags(subcommand);
+  if (help) {
+    context.stdout.write(commandHelp(name, subcommand, flags));
+    return 0;
+  }
+  if (first > 0) {
+    context.stderr.write(
+      'Invalid flags before the subcommand. If these flags are for\n' +
+        `the subcommand, please put them after the subcommand.\n\n${commandHelp(name, subcommand, flags)}`,
+    );
+    return 1;
+  }
+  return runSubcommand(subcommand, flags, rest, args, context);
+}
+
+/** The longest name that the words begin with. */
+function findSubcommand(words: readonly string[]): { name: string | undefined; rest: readonly string[] } {
+  for (const length of [2, 1]) {
+    const name = words.slice(0, length).join(' ');
+    if (words.length >= length && Object.hasOwn(subcommands, name))
+      return { name, rest: words.slice(length) };
+  }
+  return { name: undefined, rest: words };
+}
+
+/** The commands of a family (`secrets`), or all of them. Asked for, it is an answer; come upon, a mistake. */
+async function showGroup(words: readonly string[], help: boolean, context: CommandContext): Promise<number> {
+  const family = Object.keys(subcommands).filter((name) => name.startsWith(`${words[0]} `));
+  const output = help ? context.stdout : context.stderr;
+  if (family.length === 0) {
+    output.write(help ? command.help : listing(command.help, words[0]));
+    return help ? 0 : 127;
+  }
+  const members = await Promise.all(
+    family.map(async (name) => [name, (await subcommands[name]!()).summary] as const),
+  );
+  output.write(groupHelp(words[0]!, members));
+  return help ? 0 : 1;
+}
+
+function knownFlags({ flags = [], output = [] }: Subcommand): readonly Flag[] {
+  return [...flags, ...output.map((name) => outputFlags[name]), ...connectionFlags];
+}
+
+async function runSubcommand(
+  subcommand: Subcommand,
+  known: readonly Flag[],
+  rest: readonly string[],
+  all: readonly string[],
+  context: CommandContext,
+): Promise<number> {
+  const screen = terminal(context, outputOptions(all, context.env));
+  const clients: VaultClient[] = [];
+  try {
+    if (!(formats as readonly string[]).includes(screen.format)) {
+      throw new Failure(1, `Invalid output format: ${screen.format}`);
+    }
+    const { flags, rest: args } = parseFlags(known, rest, context.env);
+    warnOfTrailingFlags(args, screen);
+    if (screen.format === 'raw' && !subcommand.allowsRaw) {
+      throw new Failure(1, 'This command does not support the -format=raw option.');
+    }
+    const connectWithoutToken = async () => {
+      const client = vaultClient(await readConnection(flags, context), context);
+      clients.push(client);
+      client.token = variable(context.env, 'TOKEN') ?? '';
+      return client;
+    };
+    const call: Call = {
+      flags,
+      args,
+      terminal: screen,
+      context,
+      input: { stdin: flags.on('non-interactive') ? Readable.from([]) : context.stdin, cwd: context.cwd },
+      connectWithoutToken,
+      async connect() {
+        const client = await connectWithoutToken();
+        client.token ||= await tokenHelper(context).read();
+        return client;
+      },
+    };
+    return (await subcommand.run(call)) ?? 0;
+  } catch (error) {
+    if (error instanceof ShowInstead) {
+      screen.line(error.text);
+      return 0;
+    }
+    if (!(error instanceof Failure)) throw error;
+    if (error.message) screen.error(error.message);
+    return error.status;
+  } finally {
+    for (const client of clients) client.close();
+  }
+}
+
+/** `-format` and `-detailed` count wherever they stand, behind the arguments too. */
+function outputOptions(
+  args: readonly string[],
+  env: CommandContext['env'],
+): { format: Format; detailed: boolean } {
+  const end = args.indexOf('--');
+  const counted = end < 0 ? args : args.slice(0, end);
+  let format = '';
+  let detailed: string | undefined;
+  for (const [at, arg] of counted.entries()) {
+    const [, name, value] = /^--?(format|detailed)(?:=(.*))?$/s.exec(arg) ?? [];
+    if (name === 'format') format = value ?? counted[at + 1] ?? '';
+    if (name === 'detailed') detailed = value ?? 'true';
+  }
+  format ||= variable(env, 'FORMAT') ?? '';
+  return {
+    format: (format.toLowerCase() || 'table') as Format,
+    detailed: isTrue(detailed ?? variable(env, 'DETAILED') ?? ''),
+  };
+}
+
+function isTrue(text: string): boolean {
+  try {
+    return parseSwitch(text);
+  } catch {
+    return false;
+  }
+}
+
+const countedAnywhere = /^-+(output-curl-string|output-policy|format|detailed)(=|$)/;
+
+function warnOfTrailingFlags(args: readonly string[], screen: Terminal): void {
+  const trailing = args.filter((arg) => arg.startsWith('-') && arg !== '-' && !countedAnywhere.test(arg));
+  if (trailing.length === 0 || screen.format !== 'table') return;
+  screen.warn(
+    'Command flags must be provided before positional arguments. The following arguments will not be parsed as ' +
+      `flags: [${trailing.join(',')}]`,
+  );
+}
