@@ -78,8 +78,8 @@ function readAnswer(stream: ClientHttp2Stream, limitBytes: number): Promise<Buff
     const collector = messageCollector(limitBytes);
     let status: { code: string; message: string } | undefined;
     const note = (headers: IncomingHttpHeaders) => {
-      const [code, message] = [headers['grpc-status'], headers['grpc-message']];
-      if (code !== undefined) status = { code: `${code}`, message: `${message ?? ''}` };
+      const code = headers['grpc-status'];
+      if (code !== undefined) status = { code: textOf(code), message: textOf(headers['grpc-message']) };
     };
     stream.on('error', reject);
     stream.once('response', (headers) => {
@@ -105,6 +105,10 @@ function readAnswer(stream: ClientHttp2Stream, limitBytes: number): Promise<Buff
       }
     });
   });
+}
+
+function textOf(header: string | string[] | undefined): string {
+  return Array.isArray(header) ? header.join(', ') : (header ?? '');
 }
 
 function settle(
