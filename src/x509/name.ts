@@ -69,7 +69,7 @@ function writeRdn(writer: DerWriter, attributes: readonly Attribute[]): void {
     writeDer((inner) => inner.sequence(() => inner.oid(oid).text(tag, value))),
   );
   writer.set(() => {
-    for (const der of encoded.toSorted(Buffer.compare)) writer.raw(der);
+    for (const der of encoded.toSorted((a, b) => a.compare(b))) writer.raw(der);
   });
 }
 

@@ -5,8 +5,7 @@ const printable = /^[A-Za-z0-9 '()+,\-./:=?]*$/;
 /** PrintableString as it is found: with the two characters that many a CA puts in though they do not belong. */
 const printableAsFound = /^[A-Za-z0-9 '()+,\-./:=?*&]*$/;
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII includes them
-const ascii = /^[\x00-\x7f]*$/;
+const ascii = /^\p{ASCII}*$/u;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 

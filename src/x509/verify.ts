@@ -1,0 +1,208 @@
+import { Fault } from '../base/fault.ts';
+import type { Certificate } from './certificate.ts';
+import { matchesHost } from './host-name.ts';
+import { comparable, formatName, sameName } from './name.ts';
+import { oids } from './oid.ts';
+import {
+  type Check,
+  everyCertificate,
+  everyIssuer,
+  type PathState,
+  type Problem,
+  problem,
+  signatureProblem,
+} from './path-check.ts';
+
+export interface VerifyOptions {
+  /** Trust anchors. Their own dates, usages and limits count too, as they do for Go. */
+  roots: readonly Certificate[];
+  /** What may stand between; unordered, of any origin. */
+  intermediates: readonly Certificate[];
+  /** The instant of judgement, epoch milliseconds. */
+  at: number;
+  /** What the leaf is to be used for; any use where absent. */
+  usage?: 'server auth' | 'client auth';
+  /** The DNS name or IP address that the leaf must be for. */
+  dnsName?: string;
+}
+
+export type Verdict =
+  /** The leaf first, the trust anchor last. */
+  | { valid: true; chain: readonly Certificate[] }
+  /** `reason` names the certificate at fault by subject, and the dates where they matter. */
+  | ({ valid: false } & Problem);
+
+/** Signatures verified at most for one verdict; Go's limit. Cross-signed webs grow without end else. */
+const signatureBudget = 100;
+
+/** Certificates in a path at most, both ends included. */
+const longestPath = 16;
+
+/**
+ * Looks for a path from `leaf` to one of the roots along which every check holds (RFC 5280 section 6, without
+ * policies, name constraints and revocation: a certificate that makes name constraints critical is refused).
+ * Where an issuer has several certificates, each is tried. A leaf that is itself a root is its own path.
+ */
+export function verifyChain(leaf: Certificate, options: VerifyOptions): Verdict {
+  const search = new PathSearch(options);
+  const failure = search.refuses(leaf, [...everyCertificate, forHost(options.dnsName)], []);
+  if (failure) return { valid: false, ...failure };
+  const chain = search.from(leaf);
+  return chain ? { valid: true, chain } : { valid: false, ...search.failure! };
+}
+
+/** That the leaf is for `host`, where one is asked for. */
+function forHost(host: string | undefined): Check {
+  return (leaf) => {
+    if (host === undefined || matchesHost(leaf.subjectAltNames, host)) return undefined;
+    const names = leaf.subjectAltNames.flatMap(({ type, value }) =>
+      type === 'dns' || type === 'ip' ? [value] : [],
+    );
+    const says = names.length > 0 ? `it is for ${names.join(', ')}` : 'it has no DNS name or IP address';
+    return problem('host-name', leaf, `is not for ${host}: ${says}`);
+  };
+}
+
+class PathSearch {
+  readonly #options: VerifyOptions;
+  readonly #roots: ReadonlyMap<string, readonly Certificate[]>;
+  readonly #intermediates: ReadonlyMap<string, readonly Certificate[]>;
+  #signaturesLeft = signatureBudget;
+  /** The failure that tells most of those met so far. */
+  failure: Problem | undefined;
+
+  constructor(options: VerifyOptions) {
+    this.#options = options;
+    this.#roots = Map.groupBy(options.roots, subjectKey);
+    this.#intermediates = Map.groupBy(options.intermediates, subjectKey);
+  }
+
+  /** A path from the leaf to a root, or undefined and `failure`. */
+  from(leaf: Certificate): readonly Certificate[] | undefined {
+    return this.#isRoot(leaf) ? [leaf] : this.#extend([leaf]);
+  }
+
+  /** Depth first, likeliest issuer first. */
+  #extend(path: readonly Certificate[]): readonly Certificate[] | undefined {
+    const top = path.at(-1)!;
+    const candidates = this.#issuersOf(top).filter((candidate) => !isOn(path, candidate));
+    if (candidates.length === 0) this.#note(noIssuer(top));
+    for (const issuer of candidates) {
+      const anchor = this.#isRoot(issuer);
+      const failure =
+        this.refuses(issuer, [...everyCertificate, ...everyIssuer], path) ??
+        this.#checkSignature(top, issuer);
+      if (failure) {
+        this.#note(failure);
+        continue;
+      }
+      const longer = [...path, issuer];
+      if (anchor) return longer;
+      if (longer.length === longestPath)
+        this.#note(problem('too-long', path[0]!, `has a path longer than ${longestPath}`));
+      const found = longer.length < longestPath ? this.#extend(longer) : undefined;
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  /** The first of `checks` that `certificate` fails when it joins `path`. */
+  refuses(
+    certificate: Certificate,
+    checks: readonly Check[],
+    path: readonly Certificate[],
+  ): Problem | undefined {
+    const { at, usage } = this.#options;
+    const purpose = usage && { 'server auth': oids.serverAuth, 'client auth': oids.clientAuth }[usage];
+    const state: PathState = { path, at, purpose, anchor: this.#isRoot(certificate) };
+    return judged(certificate, () => {
+      for (const check of checks) {
+        const found = check(certificate, state);
+        if (found) return found;
+      }
+      return undefined;
+    });
+  }
+
+  #checkSignature(certificate: Certificate, issuer: Certificate): Problem | undefined {
+    if (this.#signaturesLeft === 0) {
+      return problem(
+        'budget',
+        certificate,
+        `has too many possible issuers: ${signatureBudget} signatures were tried`,
+      );
+    }
+    this.#signaturesLeft--;
+    return judged(issuer, () => signatureProblem(certificate, issuer));
+  }
+
+  /** Certificates whose subject is the issuer's name: roots first, and those of the right key identifier first. */
+  #issuersOf(certificate: Certificate): Certificate[] {
+    const key = comparable(certificate.issuer);
+    const all = [...(this.#roots.get(key) ?? []), ...(this.#intermediates.get(key) ?? [])];
+    return all
+      .map((one) => ({ one, rank: keyRank(certificate, one) }))
+      .toSorted((a, b) => a.rank - b.rank)
+      .map(({ one }) => one);
+  }
+
+  #isRoot(certificate: Certificate): boolean {
+    return (
+      this.#roots.get(subjectKey(certificate))?.some((root) => root.der.equals(certificate.der)) ?? false
+    );
+  }
+
+  #note(failure: Problem): void {
+    if (!this.failure || telling(failure) > telling(this.failure)) this.failure = failure;
+  }
+}
+
+/** A certificate whose extensions or key turn out malformed is at fault, not the caller. */
+function judged(certificate: Certificate, judge: () => Problem | undefined): Problem | undefined {
+  try {
+    return judge();
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    return problem('malformed', certificate, `cannot be judged: ${error.message}`);
+  }
+}
+
+function noIssuer(certificate: Certificate): Problem {
+  if (sameName(certificate.subject, certificate.issuer)) {
+    return problem('unknown-authority', certificate, 'is its own issuer and none of the trusted roots');
+  }
+  const issuer = formatName(certificate.issuer);
+  return problem(
+    'unknown-authority',
+    certificate,
+    `is issued by ${issuer}, of which no certificate is trusted or given`,
+  );
+}
+
+/** How much a failure tells: that no path went on tells least, that one was refused for a reason tells most. */
+function telling({ code }: Problem): number {
+  if (code === 'x509.verify.unknown-authority') return 0;
+  return code === 'x509.verify.signature' ? 1 : 2;
+}
+
+/** 0 where the key identifiers agree, 1 where one is absent, 2 where they differ. A hint only: both are just said. */
+function keyRank(certificate: Certificate, issuer: Certificate): number {
+  try {
+    const { authorityKeyId } = certificate;
+    const { subjectKeyId } = issuer;
+    if (!authorityKeyId || !subjectKeyId) return 1;
+    return authorityKeyId.equals(subjectKeyId) ? 0 : 2;
+  } catch (error) {
+    if (error instanceof Fault) return 2;
+    throw error;
+  }
+}
+
+/** Whether the path has been here: the same name with the same key, in this certificate or another one. */
+function isOn(path: readonly Certificate[], candidate: Certificate): boolean {
+  return path.some((one) => one.spki.equals(candidate.spki) && sameName(one.subject, candidate.subject));
+}
+
+function subjectKey(certificate: Certificate): string {
+  return comparable(certificate.subject);
+}
