@@ -58,8 +58,15 @@ function certificatesOnly(pem: string): Certificate[] {
     );
   }
   return blocks.map(({ bytes }) =>
-    attempt('invalid PEM block in bundle; invalid PEM certificate', () => readCertificate(bytes)),
+    attempt('invalid PEM block in bundle; invalid PEM certificate', () => whole(readCertificate(bytes))),
   );
+}
+
+/** Reads what is otherwise read only when it is asked for. */
+function whole(certificate: Certificate): Certificate {
+  void certificate.isCa;
+  void certificate.subjectAltNames;
+  return certificate;
 }
 
 function attempt<T>(what: string, read: () => T): T {
