@@ -118,7 +118,7 @@ export function protobufTable(
     for (const [field, [number, label, keyOrType, valueType]] of Object.entries(fields[message])) {
       const type = qualify(String(label === 'map' ? valueType : keyOrType), message, fields);
       const name = jsonName(field, definition);
-      const own = definitions[definitionName(type)] as Definition | undefined;
+      const own: Definition | undefined = definitions[definitionName(type)];
       if (name === undefined) {
         if (label !== 'optional' || !isInline(fields[type], definition)) continue;
         rows.push(`${number} - ${type}`);

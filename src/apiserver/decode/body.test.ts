@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { kubectlBodies } from '../../../test/support/kubectl-bodies.ts';
 import { Fault } from '../../base/fault.ts';
