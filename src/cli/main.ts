@@ -1,3 +1,4 @@
+import { parentPipeVariable } from '../app/parent-pipe.ts';
 import { systemClock } from '../base/clock.ts';
 import { systemEntropy } from '../base/entropy.ts';
 import { describeError, Fault } from '../base/fault.ts';
@@ -5,11 +6,18 @@ import type { Command, CommandContext } from './command.ts';
 import { version } from './version.ts';
 
 /** Loaded when called for: a command pays only for what it uses. */
-const commands: Record<string, () => Promise<{ command: Command }>> = {};
+const commands: Record<string, () => Promise<{ command: Command }>> = {
+  up: () => import('./up.ts'),
+  cluster: () => import('./cluster.ts'),
+  apiserver: () => import('./apiserver.ts'),
+  vault: () => import('./vault/command.ts'),
+};
 
 export async function main(process: NodeJS.Process): Promise<void> {
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
+  // A process that another of ours started ends with it: its stdin is the other's pipe, which ends even by kill -9.
+  if (process.env[parentPipeVariable]) process.stdin.on('end', () => stop.abort()).resume();
   const context: CommandContext = {
     stdin: process.stdin,
     stdout: process.stdout,

@@ -1,0 +1,95 @@
+import { Fault } from '../base/fault.ts';
+import type { Answer } from './answer.ts';
+import type { ApiObject } from './api-object.ts';
+import { decodeBody } from './decode/body.ts';
+import { applyJsonPatch } from './patch/json-patch.ts';
+import { applyMergePatch } from './patch/merge-patch.ts';
+import { applyStrategicMergePatch } from './patch/strategic-merge-patch.ts';
+import type { Registry } from './registry.ts';
+import { isTrue } from './request-info.ts';
+import { answerWritten, written } from './resource-answers.ts';
+import type { ResourceCall } from './resource-routes.ts';
+import { scaleOf, withScale } from './scale.ts';
+import { badRequest, unsupportedMediaType } from './status-errors.ts';
+import { decodeObject, requestBody, writeOptions, wrongOption } from './write-request.ts';
+
+const jsonPatch = 'application/json-patch+json';
+const mergePatch = 'application/merge-patch+json';
+const strategicPatch = 'application/strategic-merge-patch+json';
+const applyPatch = 'application/apply-patch+yaml';
+
+type Change = (object: Record<string, unknown>) => Record<string, unknown>;
+
+/** PATCH in all its forms; the Content-Type says which. */
+export async function patchAnswer({ registry }: { registry: Registry }, call: ResourceCall): Promise<Answer> {
+  const { view, resource, request, info, form } = call;
+  const { namespace, subresource } = resource;
+  const name = resource.name!;
+  const mediaType = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+  const accepted = [jsonPatch, mergePatch, ...(view.type.custom ? [] : [strategicPatch]), applyPatch];
+  if (!accepted.includes(mediaType)) throw unsupportedMediaType(accepted);
+  const bytes = await requestBody(request);
+  const warn = (message: string) => void call.warnings.push(message);
+  const options = writeOptions(info.query, request, warn, subresource);
+  if (mediaType === applyPatch) {
+    if (!info.query.get('fieldManager')) {
+      const message = 'Required value: is required for apply patch';
+      throw wrongOption('fieldManager', 'FieldValueRequired', message, 'PatchOptions');
+    }
+    const applied = decodeObject(bytes, 'application/yaml', view.version.info);
+    applied.object.metadata.name ||= name;
+    const force = info.query.has('force') && isTrue(info.query.get('force'));
+    return answerWritten(form, await registry.apply(view, namespace, name, applied, { ...options, force }));
+  }
+  const { change, duplicateFields } = readPatch(call, mediaType, bytes);
+  if (subresource === 'scale') {
+    const done = await registry.modify(view, namespace, name, options, (live) => {
+      const scale = scaleOf(view, registry.find(view, namespace, name));
+      return withScale(view, live, change(scale) as ApiObject);
+    });
+    return written(form, scaleOf(view, done.stored), 200);
+  }
+  const patched = (live: ApiObject) => change(live) as ApiObject;
+  return answerWritten(form, await registry.modify(view, namespace, name, options, patched, duplicateFields));
+}
+
+function readPatch(
+  { view }: ResourceCall,
+  mediaType: string,
+  bytes: Buffer,
+): { change: Change; duplicateFields: readonly string[] } {
+  if (mediaType === jsonPatch) {
+    const operations = parsePatch(bytes);
+    return {
+      change: (object) => applyJsonPatch(object, operations) as Record<string, unknown>,
+      duplicateFields: [],
+    };
+  }
+  const { object: patch, duplicateFields } = readObject(bytes);
+  if (mediaType === mergePatch) {
+    return { change: (object) => applyMergePatch(object, patch) as Record<string, unknown>, duplicateFields };
+  }
+  const { schema } = view.version.info;
+  return { change: (object) => applyStrategicMergePatch(schema, object, patch), duplicateFields };
+}
+
+function parsePatch(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString());
+  } catch (error) {
+    throw badRequest(`error decoding patch: ${(error as Error).message}`);
+  }
+}
+
+/** kubectl sends patches as it was given them: JSON, and YAML of `kubectl patch --patch-file` turned into JSON. */
+function readObject(bytes: Buffer): { object: Record<string, unknown>; duplicateFields: readonly string[] } {
+  try {
+    const read = decodeBody(bytes, 'application/json', { group: '', version: '', kind: '' });
+    const sent = JSON.parse(bytes.toString()) as Record<string, unknown>;
+    // The decoder fills in a kind for bodies; a patch says only what it says.
+    return { object: sent, duplicateFields: read.duplicateFields };
+  } catch (error) {
+    if (error instanceof Fault) throw badRequest(`error decoding patch: ${error.message}`);
+    throw error;
+  }
+}
