@@ -1,39 +1,55 @@
 import type { ApiObject } from './api-object.ts';
 import type { View } from './object-view.ts';
 import type { WriteOptions } from './registry.ts';
-import { crdErrors, withCrdDefaults } from './schema/crd-rules.ts';
+import {
+  nameChecker,
+  type Prepared,
+  prepareCreate,
+  prepareUpdate,
+  validateMeta,
+} from './schema/builtin-rules.ts';
 import type { FieldError } from './schema/field-error.ts';
 import { applyDefaults, pruneFields, unknownFields, validateObject } from './schema/structural.ts';
 import { badRequest, invalid } from './status-errors.ts';
 
 /**
- * An object as its schema lets it in: unknown and doubled fields refused, warned of or let go as the request says,
- * then dropped; defaults filled in; the rest checked.
+ * An object as its kind lets it in: unknown and doubled fields refused, warned of or let go as the request says, then
+ * dropped; defaults filled in; everything checked.
  *
+ * @param live what it takes the place of
  * @throws StatusFault BadRequest (strict validation; a wrong type in a built-in kind), Invalid
  */
 export function admit(
   view: View,
   object: ApiObject,
+  live: ApiObject | undefined,
   duplicateFields: readonly string[],
   options: WriteOptions,
 ): ApiObject {
-  const { info } = view.version;
-  const { schema } = info;
-  judgeFields(
-    view,
-    [
-      ...(options.fieldValidation === 'Ignore' ? [] : unknownFields(schema, object)).map(
-        (field) => `unknown field ${JSON.stringify(field)}`,
-      ),
-      ...duplicateFields.map((field) => `duplicate field ${JSON.stringify(field)}`),
-    ],
-    options,
-  );
-  const defaulted = applyDefaults(schema, pruneFields(schema, object));
-  const errors = validateObject(schema, defaulted);
-  if (errors.length > 0) throw refusal(view, object.metadata.name, errors);
-  return defaulted;
+  const { schema } = view.version.info;
+  const unknown = options.fieldValidation === 'Ignore' ? [] : unknownFields(schema, object);
+  const complaints = [
+    ...unknown.map((field) => `unknown field ${JSON.stringify(field)}`),
+    ...duplicateFields.map((field) => `duplicate field ${JSON.stringify(field)}`),
+  ];
+  judgeFields(view, complaints, options);
+  const known = applyDefaults(schema, pruneFields(schema, object));
+  const schemaErrors = validateObject(schema, known);
+  // The kind's own rules may count on the types that its schema promises.
+  refuse(view, object.metadata.name, schemaErrors.filter(isWrongType));
+  const prepared = view.type.custom ? { object: known, errors: [] } : prepare(view, known, live);
+  const { namespaced } = view.type;
+  const checkName = view.type.custom ? {} : { checkName: nameChecker(view.type) };
+  refuse(view, object.metadata.name, [
+    ...validateMeta(known.metadata, { namespaced, ...checkName }),
+    ...schemaErrors,
+    ...prepared.errors,
+  ]);
+  return prepared.object as ApiObject;
+}
+
+function prepare({ type }: View, object: ApiObject, live: ApiObject | undefined): Prepared {
+  return live ? prepareUpdate(type, object, live) : prepareCreate(type, object);
 }
 
 function judgeFields(
@@ -48,49 +64,23 @@ function judgeFields(
   for (const complaint of complaints) warn(complaint);
 }
 
-function refusal(view: View, name: string, errors: readonly FieldError[]) {
+function refuse(view: View, name: string, errors: readonly FieldError[]): void {
+  if (errors.length === 0) return;
   const { group, kind, custom } = view.type;
-  const wrongType = errors.find(({ type }) => type === 'FieldValueTypeInvalid');
+  const wrongType = errors.find(isWrongType);
   // What cannot be decoded into a built-in kind's structure never reaches its validation.
   if (!custom && wrongType) {
-    return badRequest(`${cannotBeHandled(view)}: json: ${wrongType.field}: ${wrongType.message}`);
+    throw badRequest(`${cannotBeHandled(view)}: json: ${wrongType.field}: ${wrongType.message}`);
   }
-  return invalid({ group, kind, name }, errors);
+  throw invalid({ group, kind, name }, errors);
+}
+
+function isWrongType({ type }: FieldError): boolean {
+  return type === 'FieldValueTypeInvalid';
 }
 
 function cannotBeHandled({ version: { info } }: View): string {
   return `${info.kind} in version ${JSON.stringify(info.version)} cannot be handled as a ${info.kind}`;
-}
-
-/** The rules of its kind for a new object: what it must have and what is filled in. */
-export function prepareNew(view: View, object: ApiObject): ApiObject {
-  if (isDefinition(view)) return checkedDefinition(view, withCrdDefaults(object) as ApiObject);
-  return object;
-}
-
-/** The rules of its kind for a change from `live` to `next`. */
-export function checkUpdate(
-  view: View,
-  live: ApiObject,
-  next: ApiObject,
-  subresource: string | undefined,
-): ApiObject {
-  if (isDefinition(view) && subresource === undefined) {
-    return checkedDefinition(view, withCrdDefaults(next) as ApiObject, live);
-  }
-  return next;
-}
-
-function checkedDefinition({ type }: View, definition: ApiObject, live?: ApiObject): ApiObject {
-  const errors = crdErrors(definition, live);
-  if (errors.length > 0) {
-    throw invalid({ group: type.group, kind: type.kind, name: definition.metadata.name }, errors);
-  }
-  return definition;
-}
-
-function isDefinition({ type }: View): boolean {
-  return type.group === 'apiextensions.k8s.io' && type.plural === 'customresourcedefinitions';
 }
 
 export function trackManager(

@@ -96,7 +96,10 @@ export function keepOtherSubresource(
     const metadata = { ...live.metadata, ...(managedFields ? { managedFields } : {}) };
     return withField({ ...live, metadata }, 'status', next['status']);
   }
-  return withField(next, 'status', live['status']);
+  const kept = withField(next, 'status', live['status']);
+  // A namespace's own finalizers have an endpoint to themselves.
+  if (info.plural !== 'namespaces' || info.group !== '' || subresource === 'finalize') return kept;
+  return withField(kept, 'spec', live['spec']);
 }
 
 function withField(object: ApiObject, field: string, value: unknown): ApiObject {

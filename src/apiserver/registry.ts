@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Entropy } from '../base/entropy.ts';
-import { admit, applyManaged, checkUpdate, prepareNew, trackManager } from './admission.ts';
+import { admit, applyManaged, trackManager } from './admission.ts';
 import {
   type ApiObject,
   encodeObject,
@@ -89,7 +89,7 @@ export class Registry {
     }
     this.#admitNamespace(view, namespace, object.metadata.name || (object.metadata.generateName ?? ''));
     const stamped = stampNew(type, object, { namespace, nowMs: this.clock.now(), entropy: this.entropy });
-    const admitted = prepareNew(view, admit(view, stamped, duplicateFields, options));
+    const admitted = admit(view, stamped, undefined, duplicateFields, options);
     const tracked = this.#track(view, undefined, admitted, options);
     const generated = !object.metadata.name && object.metadata.generateName;
     for (let attempt = 1; ; attempt++) {
@@ -190,7 +190,7 @@ export class Registry {
           nowMs: this.clock.now(),
           entropy: this.entropy,
         });
-        const next = toStored(view, prepareNew(view, admit(view, stamped, duplicateFields, options)));
+        const next = toStored(view, admit(view, stamped, undefined, duplicateFields, options));
         const created = options.dryRun
           ? unsaved(next)
           : await this.objects.put(type.storage, next, undefined);
@@ -217,12 +217,7 @@ export class Registry {
       metadata: keepIdentity(live.metadata, asked.metadata),
     };
     const merged = keepOtherSubresource(version, live, identified, options.subresource);
-    const admitted = checkUpdate(
-      view,
-      live,
-      admit(view, merged, duplicateFields, options),
-      options.subresource,
-    );
+    const admitted = admit(view, merged, live, duplicateFields, options);
     return nextGeneration(type, version, live, admitted);
   }
 
