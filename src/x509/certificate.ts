@@ -218,8 +218,9 @@ function readTbs(
   const subjectUniqueId = reader.nextTag === context(2) ? reader.bitString(context(2)).bytes : undefined;
   if ((issuerUniqueId || subjectUniqueId) && version === 1)
     throw structureFault('version 1 has no unique identifiers');
-  const extensions = reader.atEnd ? [] : readInside(reader, contextConstructed(3), readExtensions);
-  if (extensions.length > 0 && version !== 3) throw structureFault(`version ${version} has no extensions`);
+  const extensions = reader.atEnd ? undefined : readInside(reader, contextConstructed(3), readExtensions);
+  if (extensions?.length === 0) throw structureFault('its list of extensions is empty');
+  if (extensions && version !== 3) throw structureFault(`version ${version} has no extensions`);
   return {
     version,
     serial,
@@ -231,7 +232,7 @@ function readTbs(
     spki,
     issuerUniqueId,
     subjectUniqueId,
-    extensions,
+    extensions: extensions ?? [],
   };
 }
 

@@ -51,7 +51,6 @@ export function readExtensions(reader: DerReader): Extension[] {
     if (seen.has(oid)) throw extensionFault('twice', `extension ${oid} stands there twice`);
     seen.add(oid);
   }
-  if (extensions.length === 0) throw extensionFault('none', 'a list of extensions that is empty');
   return extensions;
 }
 
@@ -83,8 +82,8 @@ function extension(oid: string, critical: boolean, write: (writer: DerWriter) =>
   return { oid, critical, value: writeDer(write) };
 }
 
-/** @throws Fault `x509.extension.malformed` naming the extension, around the reason. */
-function readValue<T>(name: string, value: Buffer, read: (reader: DerReader) => T): T {
+/** Reads an extension's value whole. @throws Fault `x509.extension.malformed` naming it, around the reason. */
+export function readValue<T>(name: string, value: Buffer, read: (reader: DerReader) => T): T {
   try {
     return readDer(value, read);
   } catch (cause) {

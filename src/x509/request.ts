@@ -96,7 +96,8 @@ function readAttributes(reader: DerReader): Extension[] {
     readInside(each, tags.sequence, (attribute) => {
       const isRequest = attribute.oid() === oids.extensionRequest;
       return readInside(attribute, tags.set, (values) => {
-        if (isRequest) return readExtensions(values);
+        // Some tools ask for extensions and then list none, or leave even the list out.
+        if (isRequest) return values.atEnd ? [] : readExtensions(values);
         readEach(values, (value) => value.anything());
         return undefined;
       });
