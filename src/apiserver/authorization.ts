@@ -1,3 +1,4 @@
+import type { Grant } from './built-in-grants.ts';
 import type { RequestInfo } from './request-info.ts';
 
 /** Who sends a request, as authentication found out. */
@@ -101,63 +102,18 @@ function pathMatches(pattern: string, path: string): boolean {
   return pattern.endsWith('*') && path.startsWith(pattern.slice(0, -1));
 }
 
-interface StaticGrant {
-  users?: readonly string[];
-  groups?: readonly string[];
-  rules: readonly PolicyRule[];
+/** An authorizer over a static table. */
+export function grantAuthorizer(grants: readonly Grant[]): Authorizer {
+  return fromRules((user, namespace) =>
+    grants
+      .filter(
+        ({ users, groups, namespaces }) =>
+          (users?.includes(user.username) || groups?.some((group) => user.groups.includes(group))) &&
+          (namespaces === undefined || (namespace !== undefined && namespaces.includes(namespace))),
+      )
+      .flatMap(({ rules }) => rules),
+  );
 }
-
-/** What holds in every cluster without a binding: upstream's bootstrap policy, as far as it serves people. */
-const grants: readonly StaticGrant[] = [
-  {
-    groups: ['system:masters'],
-    rules: [
-      { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
-      { verbs: ['*'], nonResourceURLs: ['*'] },
-    ],
-  },
-  {
-    groups: ['system:authenticated'],
-    rules: [
-      {
-        verbs: ['create'],
-        apiGroups: ['authorization.k8s.io'],
-        resources: ['selfsubjectaccessreviews', 'selfsubjectrulesreviews'],
-      },
-      { verbs: ['create'], apiGroups: ['authentication.k8s.io'], resources: ['selfsubjectreviews'] },
-      {
-        verbs: ['get'],
-        nonResourceURLs: [
-          '/api',
-          '/api/*',
-          '/apis',
-          '/apis/*',
-          '/healthz',
-          '/livez',
-          '/openapi',
-          '/openapi/*',
-          '/readyz',
-          '/version',
-          '/version/',
-        ],
-      },
-    ],
-  },
-  {
-    groups: ['system:serviceaccounts'],
-    rules: [{ verbs: ['get'], nonResourceURLs: ['/.well-known/openid-configuration', '/openid/v1/jwks'] }],
-  },
-];
-
-/** The static rule table. */
-export const staticAuthorizer: Authorizer = fromRules((user) =>
-  grants
-    .filter(
-      ({ users, groups }) =>
-        users?.includes(user.username) || groups?.some((group) => user.groups.includes(group)),
-    )
-    .flatMap(({ rules }) => rules),
-);
 
 /** An authorizer over whatever rules hold for a user in a namespace (none: cluster-wide). */
 export function fromRules(

@@ -6,7 +6,8 @@ import type { Log } from '../base/log.ts';
 import type { Store } from '../store/store.ts';
 import { formatAddress, type ListenAddress, listen } from '../wire/http-server.ts';
 import { authenticator } from './authentication.ts';
-import { anyOf, staticAuthorizer } from './authorization.ts';
+import { anyOf, grantAuthorizer } from './authorization.ts';
+import { builtInGrants } from './built-in-grants.ts';
 import { ClusterCertificates, type Credentials, kubeconfigText, leafLifetimeMs } from './certificates.ts';
 import { CustomResources } from './custom-resources.ts';
 import { startEventExpiry } from './event-expiry.ts';
@@ -61,7 +62,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const types = new ResourceTypes();
   const registry = new Registry({ objects, clock, entropy });
   const tokens = new Tokens({ key: certificates.serviceAccountKey, clock, entropy, objects });
-  const authorizer = anyOf(staticAuthorizer, roleAuthorizer(objects));
+  const authorizer = anyOf(grantAuthorizer(builtInGrants), roleAuthorizer(objects));
   const stop = new AbortController();
 
   const controllers = [
