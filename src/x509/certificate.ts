@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { Entropy } from '../base/entropy.ts';
 import { Fault } from '../base/fault.ts';
-import { context, contextConstructed, type DerReader, readDer, readInside, tags, writeDer } from './der.ts';
+import {
+  context,
+  contextConstructed,
+  type DerReader,
+  readDer,
+  readInside,
+  readWhole,
+  tags,
+  writeDer,
+} from './der.ts';
 import {
   type BasicConstraints,
   type Extension,
@@ -190,14 +199,13 @@ export function readCertificate(der: Buffer): Certificate {
 }
 
 function readFields(reader: DerReader): Fields {
-  const tbs = reader.element(tags.sequence);
+  const { der: tbs, value } = readWhole(reader, tags.sequence, readTbs);
   const signatureAlgorithm = readAlgorithmIdentifier(reader);
   const signature = reader.bitStringBytes();
-  const inner = readDer(tbs, (whole) => readInside(whole, tags.sequence, readTbs));
-  if (!inner.algorithm.equals(signatureAlgorithm)) {
+  if (!value.algorithm.equals(signatureAlgorithm)) {
     throw structureFault('it names one signature algorithm inside and another outside');
   }
-  return { tbs, signatureAlgorithm, signature, ...inner };
+  return { tbs, signatureAlgorithm, signature, ...value };
 }
 
 function readTbs(
@@ -246,14 +254,10 @@ function readVersion(reader: DerReader): number {
 
 /** Checks the form of a SubjectPublicKeyInfo; what the key is gets read when it is needed. */
 export function readSpkiForm(reader: DerReader): Buffer {
-  const spki = reader.element(tags.sequence);
-  readDer(spki, (whole) =>
-    readInside(whole, tags.sequence, (inner) => {
-      readAlgorithmIdentifier(inner);
-      inner.bitString();
-    }),
-  );
-  return spki;
+  return readWhole(reader, tags.sequence, (inner) => {
+    readAlgorithmIdentifier(inner);
+    inner.bitString();
+  }).der;
 }
 
 function structureFault(message: string): Fault {

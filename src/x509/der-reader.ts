@@ -63,6 +63,11 @@ export class DerReader {
     return this.atEnd ? undefined : this.#bytes[this.#at];
   }
 
+  /** The bytes from `offset` up to here. */
+  since(offset: number): Buffer {
+    return this.#bytes.subarray(offset, this.#at);
+  }
+
   /** Insists that everything has been read. */
   finish(): void {
     if (!this.atEnd) throw derFault('trailing', this.#at, `${this.#end - this.#at} bytes left over`);
@@ -272,6 +277,17 @@ export function readInside<T>(reader: DerReader, tag: number, read: (inner: DerR
   const value = read(inner);
   inner.finish();
   return value;
+}
+
+/** Like `readInside`, with the element's own bytes beside what `read` made of them. */
+export function readWhole<T>(
+  reader: DerReader,
+  tag: number,
+  read: (inner: DerReader) => T,
+): { der: Buffer; value: T } {
+  const start = reader.offset;
+  const value = readInside(reader, tag, read);
+  return { der: reader.since(start), value };
 }
 
 /** What `read` makes of each element, to the end. */

@@ -7,6 +7,7 @@ export {
   readDer,
   readEach,
   readInside,
+  readWhole,
 } from './der-reader.ts';
 export { context, contextConstructed, tags } from './der-tag.ts';
 export { DerWriter, unsignedContent, writeDer } from './der-writer.ts';

@@ -1,5 +1,14 @@
 import { Fault } from '../base/fault.ts';
-import { DerReader, type DerWriter, readDer, readEach, readInside, tags, writeDer } from './der.ts';
+import {
+  type DerReader,
+  type DerWriter,
+  readDer,
+  readEach,
+  readInside,
+  readWhole,
+  tags,
+  writeDer,
+} from './der.ts';
 import { encodeOid, oids } from './oid.ts';
 import { decodeText, directoryStringTag } from './text.ts';
 
@@ -86,24 +95,20 @@ export function readName(der: Buffer): Name {
 
 /** Reads the name that comes next. */
 export function readNameFrom(reader: DerReader): Name {
-  const { offset } = reader;
-  const der = reader.element(tags.sequence);
-  // The same bytes a second time, from the inside; offsets stay those of the whole document.
-  const rdns = readInside(new DerReader(der), tags.sequence, (inside) =>
-    readEach(inside, (each) =>
-      readInside(each, tags.set, (set) => {
-        const attributes = readEach(set, (one) => readInside(one, tags.sequence, readAttribute));
-        if (attributes.length === 0) {
-          throw new Fault(`the name at byte ${offset} has an empty set of attributes`, {
-            code: 'x509.name.empty-set',
-            blame: 'caller',
-          });
-        }
-        return attributes;
-      }),
-    ),
+  const { der, value } = readWhole(reader, tags.sequence, (inner) =>
+    readEach(inner, (each) => readInside(each, tags.set, readRdn)),
   );
-  return { rdns, der };
+  return { rdns: value, der };
+}
+
+function readRdn(reader: DerReader): Attribute[] {
+  const { offset } = reader;
+  const attributes = readEach(reader, (one) => readInside(one, tags.sequence, readAttribute));
+  if (attributes.length > 0) return attributes;
+  throw new Fault(`the name has an empty set of attributes at byte ${offset}`, {
+    code: 'x509.name.empty-set',
+    blame: 'caller',
+  });
 }
 
 function readAttribute(reader: DerReader): Attribute {

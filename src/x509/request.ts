@@ -1,6 +1,15 @@
 import { Fault } from '../base/fault.ts';
 import { readSpkiForm, signedDocument } from './certificate.ts';
-import { contextConstructed, type DerReader, readDer, readEach, readInside, tags, writeDer } from './der.ts';
+import {
+  contextConstructed,
+  type DerReader,
+  readDer,
+  readEach,
+  readInside,
+  readWhole,
+  tags,
+  writeDer,
+} from './der.ts';
 import {
   type Extension,
   findExtension,
@@ -70,14 +79,12 @@ function lazily(der: Buffer, fields: RequestFields): CertificateRequest {
 }
 
 function readFields(reader: DerReader): RequestFields {
-  const tbs = reader.element(tags.sequence);
-  const signatureAlgorithm = readAlgorithmIdentifier(reader);
-  const signature = reader.bitStringBytes();
+  const { der: tbs, value } = readWhole(reader, tags.sequence, readInfo);
   return {
     tbs,
-    signatureAlgorithm,
-    signature,
-    ...readDer(tbs, (whole) => readInside(whole, tags.sequence, readInfo)),
+    signatureAlgorithm: readAlgorithmIdentifier(reader),
+    signature: reader.bitStringBytes(),
+    ...value,
   };
 }
 

@@ -1,15 +1,7 @@
 import { constants, type SignKeyObjectInput, sign, verify } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Fault } from '../base/fault.ts';
-import {
-  contextConstructed,
-  type DerReader,
-  type DerWriter,
-  readDer,
-  readInside,
-  tags,
-  writeDer,
-} from './der.ts';
+import { contextConstructed, DerReader, type DerWriter, readWhole, tags, writeDer } from './der.ts';
 import type { KeySpec, PrivateKey, PublicKey } from './key.ts';
 import { oids } from './oid.ts';
 
@@ -123,19 +115,15 @@ export function signatureAlgorithm(algorithm: Buffer): SignatureAlgorithm | unde
 
 /** The object identifier of an AlgorithmIdentifier, known or not. */
 export function algorithmOid(algorithm: Buffer): string {
-  return readDer(algorithm, (reader: DerReader) => reader.enter(tags.sequence).oid());
+  return new DerReader(algorithm).enter(tags.sequence).oid();
 }
 
 /** Reads the AlgorithmIdentifier that comes next: checks its form, answers it whole. */
 export function readAlgorithmIdentifier(reader: DerReader): Buffer {
-  const der = reader.element(tags.sequence);
-  readDer(der, (whole) =>
-    readInside(whole, tags.sequence, (inner) => {
-      inner.oid();
-      if (!inner.atEnd) inner.anything();
-    }),
-  );
-  return der;
+  return readWhole(reader, tags.sequence, (inner) => {
+    inner.oid();
+    if (!inner.atEnd) inner.anything();
+  }).der;
 }
 
 /** The hash that goes with a key: as strong as the key, and what Go and Vault choose. */

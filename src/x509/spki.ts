@@ -1,5 +1,5 @@
 import { Fault } from '../base/fault.ts';
-import { type DerReader, readDer, readInside, tags } from './der.ts';
+import { DerReader, readDer, readInside, tags } from './der.ts';
 import { oids } from './oid.ts';
 
 export type Curve = 'P-224' | 'P-256' | 'P-384' | 'P-521';
@@ -108,10 +108,7 @@ export function publicKeyBytes(spki: Buffer): Buffer {
 
 /** The algorithm of a public key of any kind, known or not, dotted. */
 export function publicKeyAlgorithm(spki: Buffer): string {
-  return readDer(spki, (reader) => {
-    const inner = reader.enter(tags.sequence);
-    return inner.enter(tags.sequence).oid();
-  });
+  return new DerReader(spki).enter(tags.sequence).enter(tags.sequence).oid();
 }
 
 function unsupported(what: string): Fault {
