@@ -1,0 +1,241 @@
+import type { Clock } from '../base/clock.ts';
+import type { Entropy } from '../base/entropy.ts';
+import { describeError, Fault } from '../base/fault.ts';
+import type { Log } from '../base/log.ts';
+import { refusedFor } from '../kube/api-fault.ts';
+import { splitKey } from '../kube/informer.ts';
+import type { KubeClient } from '../kube/kube-client.ts';
+import { type KubeObject, type Secret, secrets } from '../kube/resource.ts';
+import { generateKeyAsync, writePrivateKey } from '../x509/key.ts';
+import type { CertificateFacts } from './certificate-facts.ts';
+import { type CertificateDecision, decideCertificate } from './certificate-plan.ts';
+import type { CertificateEvent, CertificateStep } from './certificate-step.ts';
+import { heldSecret } from './held-secret.ts';
+import {
+  type Certificate,
+  type CertificateRequest,
+  certificateRequests,
+  certificates,
+  dataKeys,
+  isOwnedBy,
+  keys,
+  ownedBy,
+} from './kinds.ts';
+import { secretManager } from './secret-content.ts';
+import { signingRequest } from './signing-request.ts';
+
+export interface CertificateContext {
+  kube: KubeClient;
+  clock: Clock;
+  entropy: Entropy;
+  log: Log;
+  /** What the caches hold about a Certificate; undefined where there is none. */
+  factsOf(key: string): CertificateFacts | undefined;
+  tell(certificate: Certificate, event: CertificateEvent): void;
+}
+
+/** An issuance takes about six; more means that steps undo each other. */
+const mostSteps = 20;
+
+/**
+ * Brings one Certificate to where it should be. Whether there is anything to do is read from the caches; what to do
+ * is decided on a Certificate and Secrets read afresh, since a cache that lags behind our own writes would have us do
+ * things twice. From there on each answer of the API server is the next fact.
+ */
+export function certificateReconciler(context: CertificateContext) {
+  const { clock } = context;
+
+  return async (key: string): Promise<{ requeueAfterMs?: number | undefined }> => {
+    const cached = context.factsOf(key);
+    if (!cached) return {};
+    const glance = decideCertificate(cached, clock.now());
+    if (!glance.step) return requeue(glance, clock.now());
+    const { name, namespace } = splitKey(key);
+    let facts = await freshFacts(cached, name, namespace!);
+    let applied = false;
+    for (let steps = 0; facts && steps < mostSteps; steps++) {
+      const decision = decideCertificate(facts, clock.now());
+      const { step } = decision;
+      if (!step) return requeue(decision, clock.now());
+      if (step.do === 'apply secret' && applied) break;
+      applied ||= step.do === 'apply secret';
+      facts = await perform(step, facts);
+    }
+    if (!facts) return {};
+    throw new Fault(`Certificate ${key} does not settle`, {
+      code: 'certmanager.certificate.unsettled',
+      blame: 'capstan',
+    });
+  };
+
+  async function freshFacts(
+    cached: CertificateFacts,
+    name: string,
+    namespace: string,
+  ): Promise<CertificateFacts | undefined> {
+    const { kube } = context;
+    const certificate = await kube.get<Certificate>(certificates, name, namespace);
+    if (!certificate) return undefined;
+    const secret = await kube.get<Secret>(secrets, certificate.spec.secretName, namespace);
+    const keyName = certificate.status?.nextPrivateKeySecretName;
+    const nextKey = keyName ? await kube.get<Secret>(secrets, keyName, namespace) : undefined;
+    const others = cached.nextKeys.filter(({ metadata }) => metadata.name !== keyName);
+    return {
+      ...cached,
+      certificate,
+      secret: secret && heldSecret(secret),
+      nextKeys: nextKey && isOwnedBy(nextKey, certificate) ? [nextKey, ...others] : others,
+    };
+  }
+
+  async function perform(step: CertificateStep, facts: CertificateFacts): Promise<CertificateFacts> {
+    const { kube, log } = context;
+    const { name, namespace } = facts.certificate.metadata;
+    log.debug('step', { certificate: `${namespace}/${name}`, step: step.do });
+    switch (step.do) {
+      case 'write status': {
+        const certificate = await kube.replaceStatus<Certificate>(certificates, step.certificate);
+        for (const event of step.events) {
+          log.info(event.message, { certificate: `${namespace}/${name}`, reason: event.reason });
+          context.tell(certificate, event);
+        }
+        return { ...facts, certificate };
+      }
+      case 'store key':
+        return storeKey(step, facts);
+      case 'delete keys': {
+        await remove(secrets, facts.nextKeys, step.names);
+        for (const event of step.events ?? []) context.tell(facts.certificate, event);
+        return { ...facts, nextKeys: without(facts.nextKeys, step.names) };
+      }
+      case 'create request':
+        return createRequest(step, facts);
+      case 'delete requests':
+        await remove(certificateRequests, facts.requests, step.names);
+        return { ...facts, requests: without(facts.requests, step.names) };
+      case 'apply secret': {
+        log.info('applying Secret', { certificate: `${namespace}/${name}`, because: step.because });
+        const secret = await kube.apply<Secret>(secrets, step.content, { manager: secretManager });
+        return { ...facts, secret: heldSecret(secret) };
+      }
+    }
+  }
+
+  async function storeKey(
+    step: CertificateStep & { do: 'store key' },
+    facts: CertificateFacts,
+  ): Promise<CertificateFacts> {
+    const { certificate } = facts;
+    const key = step.reuse ?? (await generateKeyAsync(step.spec, context.entropy));
+    const pem = writePrivateKey(key, 'pkcs8');
+    const secret = await createOnce<Secret>(secrets, certificate, {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: {
+        name: step.name,
+        namespace: certificate.metadata.namespace!,
+        labels: { [keys.nextPrivateKey]: 'true', [keys.attention]: 'true' },
+        ownerReferences: [ownedBy(certificate)],
+      },
+      type: 'Opaque',
+      data: { [dataKeys.privateKey]: Buffer.from(pem).toString('base64') },
+    });
+    for (const event of step.events) context.tell(certificate, event);
+    return { ...facts, nextKeys: [...without(facts.nextKeys, [step.name]), secret] };
+  }
+
+  async function createRequest(
+    step: CertificateStep & { do: 'create request' },
+    facts: CertificateFacts,
+  ): Promise<CertificateFacts> {
+    const { certificate } = facts;
+    const pem = await signingRequest(certificate.spec, step.key);
+    try {
+      const request = await createOnce(
+        certificateRequests,
+        certificate,
+        requestObject(step, certificate, pem),
+      );
+      const message = `Created new CertificateRequest resource ${JSON.stringify(step.name)}`;
+      context.tell(certificate, { type: 'Normal', reason: 'Requested', message, by: 'request-manager' });
+      return { ...facts, requests: [...without(facts.requests, [step.name]), request] };
+    } catch (error) {
+      const message = `Failed to create CertificateRequest: ${describeError(error)}`;
+      context.tell(certificate, { type: 'Warning', reason: 'RequestFailed', message, by: 'request-manager' });
+      throw error;
+    }
+  }
+
+  /** Creates what has a name of its own; where it is there already, from a run that was cut short, that counts. */
+  async function createOnce<T extends KubeObject>(
+    resource: typeof secrets,
+    owner: Certificate,
+    object: T,
+  ): Promise<T> {
+    try {
+      return await context.kube.create<T>(resource, object);
+    } catch (error) {
+      if (!refusedFor(error, 'already-exists')) throw error;
+      const { name, namespace } = object.metadata;
+      const existing = await context.kube.get<T>(resource, name, namespace);
+      if (existing && isOwnedBy(existing, owner)) return existing;
+      throw error;
+    }
+  }
+
+  async function remove(
+    resource: typeof secrets,
+    objects: readonly KubeObject[],
+    names: readonly string[],
+  ): Promise<void> {
+    for (const { metadata } of objects.filter(({ metadata }) => names.includes(metadata.name))) {
+      const { name, namespace, uid } = metadata;
+      await context.kube.delete(resource, name, namespace, uid === undefined ? {} : { uid });
+    }
+  }
+}
+
+/** Annotations that belong to the tools that wrote the Certificate. */
+const toolAnnotations = ['kubectl.kubernetes.io/', 'fluxcd.io/', 'argocd.argoproj.io/'];
+
+function requestObject(
+  { name, revision, keySecretName }: CertificateStep & { do: 'create request' },
+  certificate: Certificate,
+  pem: string,
+): CertificateRequest {
+  const { metadata, spec } = certificate;
+  const copied = Object.entries(metadata.annotations ?? {}).filter(
+    ([key]) => !toolAnnotations.some((prefix) => key.startsWith(prefix)),
+  );
+  return {
+    apiVersion: certificate.apiVersion,
+    kind: certificateRequests.kind,
+    metadata: {
+      name,
+      namespace: metadata.namespace!,
+      ...(metadata.labels ? { labels: metadata.labels } : {}),
+      annotations: {
+        ...Object.fromEntries(copied),
+        [keys.revision]: String(revision),
+        [keys.privateKeySecretName]: keySecretName,
+        [keys.certificateName]: metadata.name,
+      },
+      ownerReferences: [ownedBy(certificate)],
+    },
+    spec: {
+      request: Buffer.from(pem).toString('base64'),
+      issuerRef: spec.issuerRef,
+      ...(spec.duration === undefined ? {} : { duration: spec.duration }),
+      ...(spec.isCA === undefined ? {} : { isCA: spec.isCA }),
+      ...(spec.usages === undefined ? {} : { usages: spec.usages }),
+    },
+  };
+}
+
+function requeue({ lookAgainAtMs }: CertificateDecision, nowMs: number): { requeueAfterMs?: number } {
+  return lookAgainAtMs === undefined ? {} : { requeueAfterMs: Math.max(0, lookAgainAtMs - nowMs) };
+}
+
+function without<T extends KubeObject>(objects: readonly T[], names: readonly string[]): T[] {
+  return objects.filter(({ metadata }) => !names.includes(metadata.name));
+}
