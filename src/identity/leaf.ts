@@ -9,6 +9,7 @@ import {
 } from '../x509/extension.ts';
 import type { PublicKey } from '../x509/key.ts';
 import { emptyName, nameOf } from '../x509/name.ts';
+import { oids } from '../x509/oid.ts';
 import type { Issuer } from './issuer.ts';
 
 /** How long leaves live, and how far the clocks of a mesh may be apart. */
@@ -17,16 +18,12 @@ export interface Validity {
   clockSkewMs: number;
 }
 
-/** id-kp-serverAuth and id-kp-clientAuth (RFC 5280 section 4.2.1.12). */
-const serverAuth = '1.3.6.1.5.5.7.3.1';
-const clientAuth = '1.3.6.1.5.5.7.3.2';
-
 /** The same in every leaf. */
 let usages: readonly Extension[] | undefined;
 const leafUsages = (): readonly Extension[] =>
   (usages ??= [
     keyUsage(['digital signature', 'key encipherment']),
-    extendedKeyUsage([serverAuth, clientAuth]),
+    extendedKeyUsage([oids.serverAuth, oids.clientAuth]),
   ]);
 
 /**

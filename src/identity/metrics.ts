@@ -94,10 +94,12 @@ function expiryLines(nowMs: number, sources: MetricSources): string[] {
       'capstan_identity_trust_anchor_ttl_seconds',
       'gauge',
       'The remaining seconds until each trust anchor expires',
-      sources.trustAnchors().map(({ subject, fingerprint, expiryMs }) => [
-        `{fingerprint="${fingerprint}",subject="${escapeLabel(subject)}"}`,
-        (expiryMs - nowMs) / 1_000,
-      ]),
+      sources
+        .trustAnchors()
+        .map(({ subject, fingerprint, expiryMs }) => [
+          `{fingerprint="${fingerprint}",subject="${escapeLabel(subject)}"}`,
+          (expiryMs - nowMs) / 1_000,
+        ]),
     ),
   ];
 }

@@ -9,7 +9,7 @@ export interface Peer {
 }
 
 export interface PeerRefusal {
-  /** Stable: `no-certificate`, `no-name`, `wrong-name`, or what chain verification calls it. */
+  /** Stable: `no-certificate`, `no-name`, `wrong-name`, or chain verification's code (`expired`, `unknown-authority`). */
   kind: string;
   /** In words, naming the certificate at fault. */
   reason: string;
@@ -33,7 +33,7 @@ export function judgePeer({ presented, roots, at, role }: PeerFacts): Peer | Pee
   if (!leaf) return { kind: 'no-certificate', reason: `the ${role.is} presented no certificate` };
   const usage = role.is === 'server' ? 'server auth' : 'client auth';
   const verdict = verifyChain(leaf, { roots, intermediates, at, usage });
-  if (!verdict.valid) return { kind: verdict.code, reason: verdict.reason };
+  if (!verdict.valid) return { kind: verdict.code.replace('x509.verify.', ''), reason: verdict.reason };
   const names = identityNames(leaf);
   const [identity] = names;
   if (identity === undefined) {
