@@ -11,6 +11,8 @@ const commands: Record<string, () => Promise<{ command: Command }>> = {
   cluster: () => import('./cluster.ts'),
   apiserver: () => import('./apiserver.ts'),
   vault: () => import('./vault/command.ts'),
+  check: () => import('./check.ts'),
+  controller: () => import('./controller.ts'),
 };
 
 export async function main(process: NodeJS.Process): Promise<void> {
