@@ -8,15 +8,19 @@ export function table(header: readonly string[], rows: readonly (readonly string
   const widths: number[] = [];
   for (const row of all) {
     for (const [column, cell] of row.entries()) {
-      widths[column] = Math.max(widths[column] ?? 0, [...cell].length);
+      widths[column] = Math.max(widths[column] ?? 0, characters(cell));
     }
   }
   return all.map((row) => row.map((cell, column) => pad(row, column, cell)).join('    ')).join('\n');
 
   function pad(row: readonly string[], column: number, cell: string): string {
-    const missing = column === row.length - 1 ? 0 : widths[column]! - [...cell].length;
+    const missing = column === row.length - 1 ? 0 : widths[column]! - characters(cell);
     return cell + ' '.repeat(missing);
   }
+}
+
+function characters(text: string): number {
+  return Array.from(text).length;
 }
 
 /** Vault's messages and help are set to this many columns. */

@@ -103,7 +103,7 @@ async function showGroup(words: readonly string[], help: boolean, context: Comma
     return help ? 0 : 127;
   }
   const members = await Promise.all(
-    family.map(async (name) => [name, (await subcommands[name]!()).summary] as const),
+    family.map(async (name) => [name.split(' ')[1]!, (await subcommands[name]!()).summary] as const),
   );
   output.write(groupHelp(words[0]!, members));
   return help ? 0 : 1;

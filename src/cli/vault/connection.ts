@@ -5,7 +5,7 @@ import type { HttpClientOptions } from '../../wire/http-client.ts';
 import type { CommandContext } from '../command.ts';
 import { variable } from './environment.ts';
 import { Failure } from './failure.ts';
-import { type Flag, type Flags, parseFlagDuration } from './flags.ts';
+import { type Flag, type Flags, parseFlagDuration, parseSwitch } from './flags.ts';
 import { fileProblem } from './key-values.ts';
 
 /** How to reach a server and who to be there. */
@@ -126,6 +126,7 @@ export async function readConnection(flags: Flags, { env, cwd }: CommandContext)
     clientCertificate: flags.text('client-cert'),
     clientKey: flags.text('client-key'),
   };
+  requireSwitches(env);
   const wrapMs = flags.durationMs('wrap-ttl');
   const instead = flags.on('output-curl-string') ? 'curl' : flags.on('output-policy') ? 'policy' : undefined;
   return {
@@ -140,6 +141,17 @@ export async function readConnection(flags: Flags, { env, cwd }: CommandContext)
   };
 }
 
+/** A variable that would turn a safeguard off or on must not be misread in silence. */
+function requireSwitches(env: CommandContext['env']): void {
+  for (const name of ['SKIP_VERIFY', 'DISABLE_REDIRECTS']) {
+    try {
+      parseSwitch(variable(env, name) || 'false');
+    } catch {
+      throw new Failure(2, `failed to read environment: could not parse VAULT_${name}`);
+    }
+  }
+}
+
 async function readTls(
   files: Required<Connection['files']>,
   flags: Flags,
@@ -149,15 +161,20 @@ async function readTls(
   if (Boolean(clientCertificate) !== Boolean(clientKey)) {
     throw new Failure(2, 'failed to setup TLS config: both client cert and client key must be provided');
   }
+  const doing = (name: string) =>
+    flags.given(name) ? 'failed to setup TLS config' : 'failed to read environment';
   const authorities = ca
-    ? await pem(ca, 'Error loading CA File', cwd)
+    ? await authority(ca, `${doing('ca-cert')}: Error loading CA File`, cwd)
     : caFolder
-      ? await pemFolder(caFolder, cwd)
+      ? await pemFolder(caFolder, `${doing('ca-path')}: Error loading CA`, cwd)
       : undefined;
   return {
     ...(authorities === undefined ? {} : { ca: authorities }),
     ...(clientCertificate
-      ? { clientCertificate: await pem(clientCertificate, '', cwd), clientKey: await pem(clientKey, '', cwd) }
+      ? {
+          clientCertificate: await pem(clientCertificate, doing('client-cert'), cwd),
+          clientKey: await pem(clientKey, doing('client-key'), cwd),
+        }
       : {}),
     ...(flags.text('tls-server-name') ? { serverName: flags.text('tls-server-name') } : {}),
     insecure: flags.on('tls-skip-verify'),
@@ -169,18 +186,23 @@ async function pem(path: string, doing: string, cwd: string): Promise<string> {
     return await readFile(resolve(cwd, path), 'utf8');
   } catch (cause) {
     const problem = fileProblem({ asTyped: path, cause });
-    throw new Failure(2, `failed to setup TLS config: ${doing ? `${doing}: ` : ''}${problem}`);
+    throw new Failure(2, `${doing}: ${problem}`);
   }
 }
 
-async function pemFolder(path: string, cwd: string): Promise<string> {
+async function authority(path: string, doing: string, cwd: string): Promise<string> {
+  const text = await pem(path, doing, cwd);
+  if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
+  throw new Failure(2, `${doing}: Couldn't parse PEM in: ${path}`);
+}
+
+async function pemFolder(path: string, doing: string, cwd: string): Promise<string> {
   const folder = resolve(cwd, path);
   const names = await readdir(folder).catch((cause: unknown) => {
-    const problem = fileProblem({ asTyped: path, cause });
-    throw new Failure(2, `failed to setup TLS config: Error loading CAPath: ${problem}`);
+    throw new Failure(2, `${doing}Path: ${fileProblem({ asTyped: path, cause })}`);
   });
   const texts = await Promise.all(
-    names.toSorted().map((name) => pem(join(folder, name), 'Error loading CA File', cwd)),
+    names.toSorted().map((name) => authority(join(folder, name), `${doing} File`, cwd)),
   );
   return texts.join('\n');
 }

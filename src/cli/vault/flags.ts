@@ -148,22 +148,31 @@ export function parseFlagDuration(value: string): number {
     return parseDuration(value);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    throw new Error(`time: invalid duration ${JSON.stringify(value)}`);
+    throw new Error(durationProblem(value), { cause: error });
   }
 }
 
+/** What Go says of a duration that it cannot read: no number, no unit behind it, or none that it knows. */
+function durationProblem(value: string): string {
+  const [, unit] =
+    /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))*(?:\d+\.?\d*|\.\d+)([^\d.]*)/.exec(value) ?? [];
+  if (unit === undefined) return `time: invalid duration ${JSON.stringify(value)}`;
+  const problem = unit === '' ? 'missing unit' : `unknown unit ${JSON.stringify(unit)}`;
+  return `time: ${problem} in duration ${JSON.stringify(value)}`;
+}
+
 function accessors(held: ReadonlyMap<string, Held>, given: ReadonlySet<string>): Flags {
-  const value = <T extends Held>(name: string): T => {
+  const value = (name: string): Held => {
     if (!held.has(name)) throw new Error(`this command has no flag -${name}`);
-    return held.get(name) as T;
+    return held.get(name);
   };
   return {
     given: (name) => given.has(name),
-    text: (name) => value<string>(name),
-    on: (name) => value<boolean>(name),
-    whole: (name) => value<number>(name),
-    durationMs: (name) => value<number>(name),
-    list: (name) => value<readonly string[]>(name),
-    map: (name) => value<Record<string, string> | undefined>(name),
+    text: (name) => value(name) as string,
+    on: (name) => value(name) as boolean,
+    whole: (name) => value(name) as number,
+    durationMs: (name) => value(name) as number,
+    list: (name) => value(name) as readonly string[],
+    map: (name) => value(name) as Record<string, string> | undefined,
   };
 }

@@ -56,7 +56,7 @@ export async function parseKeyValues(
     try {
       return await file(value.slice(1));
     } catch (error) {
-      throw new Error(`error reading file: ${fileProblem(error)}`);
+      throw new Error(`error reading file: ${fileProblem(error)}`, { cause: error });
     }
   }
 

@@ -76,7 +76,11 @@ export function parseSecret(body: string): Secret | undefined {
   });
 }
 
-/** @throws Fault `vault-client.body` */
+/**
+ * Reads a JSON object.
+ *
+ * @throws Fault `vault-client.body`, in the words of Vault's own client, which people look up
+ */
 export function parseDocument(body: string): ValueObject {
   let document: Value;
   try {
@@ -85,7 +89,9 @@ export function parseDocument(body: string): ValueObject {
     throw new Fault(whyNotJson(body), { code: 'vault-client.body', blame: 'peer', cause });
   }
   if (isObject(document)) return document;
-  throw new Fault(`the answer is JSON, but not an object: ${body.slice(0, 40)}`, {
+  const found = isList(document) ? 'array' : document instanceof NumberText ? 'number' : typeof document;
+  const name = found.replace('boolean', 'bool');
+  throw new Fault(`json: cannot unmarshal ${name} into Go value of type map[string]interface {}`, {
     code: 'vault-client.body',
     blame: 'peer',
   });

@@ -90,29 +90,20 @@ function leaderRows(all: ValueObject): string[][] {
   ];
 }
 
-/** In the order of Vault's client; the last ones only where the server tells them. */
+/** What the server told, in the order in which Vault's client prints it (OpenBao's, where OpenBao answered). */
 function statusDocument(all: ValueObject): Value {
-  const always = ['type', 'initialized', 'sealed', 't', 'n', 'progress', 'nonce', 'version'];
-  const told = [
-    'commit_date',
-    'build_date',
-    'migration',
-    'cluster_name',
-    'cluster_id',
-    'recovery_seal',
-    'recovery_seal_type',
-    'storage_type',
+  const commitDate = all.commit_date !== undefined;
+  const names = [
+    ...['type', 'initialized', 'sealed', 't', 'n', 'progress', 'nonce', 'version'],
+    commitDate ? 'commit_date' : 'build_date',
+    ...['migration', 'cluster_name', 'cluster_id', 'recovery_seal', 'recovery_seal_type', 'storage_type'],
     'warnings',
-    'ha_enabled',
-    'is_self',
-    'active_time',
-    'leader_address',
-    'leader_cluster_address',
-    'raft_committed_index',
-    'raft_applied_index',
+    ...(commitDate ? ['build_date'] : []),
+    ...['ha_enabled', 'is_self', 'active_time', 'leader_address', 'leader_cluster_address'],
+    ...['raft_committed_index', 'raft_applied_index'],
   ];
-  const kept = told.filter((name) => all[name] !== undefined);
-  return new Map([...always, ...kept].map((name) => [name, all[name] ?? null]));
+  const told: ValueObject = { build_date: '', ...all };
+  return new Map(names.filter((name) => Object.hasOwn(told, name)).map((name) => [name, told[name]!]));
 }
 
 export const unwrap: Subcommand = {
