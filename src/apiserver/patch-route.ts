@@ -1,7 +1,6 @@
-import { Fault } from '../base/fault.ts';
 import type { Answer } from './answer.ts';
 import type { ApiObject } from './api-object.ts';
-import { decodeBody } from './decode/body.ts';
+import { inspectJson } from './decode/json.ts';
 import { applyJsonPatch } from './patch/json-patch.ts';
 import { applyMergePatch } from './patch/merge-patch.ts';
 import { applyStrategicMergePatch } from './patch/strategic-merge-patch.ts';
@@ -13,10 +12,12 @@ import { scaleOf, withScale } from './scale.ts';
 import { badRequest, unsupportedMediaType } from './status-errors.ts';
 import { decodeObject, requestBody, writeOptions, wrongOption } from './write-request.ts';
 
-const jsonPatch = 'application/json-patch+json';
-const mergePatch = 'application/merge-patch+json';
-const strategicPatch = 'application/strategic-merge-patch+json';
-const applyPatch = 'application/apply-patch+yaml';
+const mediaTypes = {
+  json: 'application/json-patch+json',
+  merge: 'application/merge-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+  apply: 'application/apply-patch+yaml',
+} as const;
 
 type Change = (object: Record<string, unknown>) => Record<string, unknown>;
 
@@ -26,12 +27,14 @@ export async function patchAnswer({ registry }: { registry: Registry }, call: Re
   const { namespace, subresource } = resource;
   const name = resource.name!;
   const mediaType = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
-  const accepted = [jsonPatch, mergePatch, ...(view.type.custom ? [] : [strategicPatch]), applyPatch];
+  const accepted: readonly string[] = Object.values(mediaTypes).filter(
+    (one) => !view.type.custom || one !== mediaTypes.strategic,
+  );
   if (!accepted.includes(mediaType)) throw unsupportedMediaType(accepted);
   const bytes = await requestBody(request);
   const warn = (message: string) => void call.warnings.push(message);
   const options = writeOptions(info.query, request, warn, subresource);
-  if (mediaType === applyPatch) {
+  if (mediaType === mediaTypes.apply) {
     if (!info.query.get('fieldManager')) {
       const message = 'Required value: is required for apply patch';
       throw wrongOption('fieldManager', 'FieldValueRequired', message, 'PatchOptions');
@@ -58,38 +61,19 @@ function readPatch(
   mediaType: string,
   bytes: Buffer,
 ): { change: Change; duplicateFields: readonly string[] } {
-  if (mediaType === jsonPatch) {
-    const operations = parsePatch(bytes);
-    return {
-      change: (object) => applyJsonPatch(object, operations) as Record<string, unknown>,
-      duplicateFields: [],
-    };
-  }
-  const { object: patch, duplicateFields } = readObject(bytes);
-  if (mediaType === mergePatch) {
-    return { change: (object) => applyMergePatch(object, patch) as Record<string, unknown>, duplicateFields };
-  }
-  const { schema } = view.version.info;
-  return { change: (object) => applyStrategicMergePatch(schema, object, patch), duplicateFields };
-}
-
-function parsePatch(bytes: Buffer): unknown {
+  const text = bytes.toString();
+  let patch: unknown;
   try {
-    return JSON.parse(bytes.toString());
+    patch = JSON.parse(text);
   } catch (error) {
     throw badRequest(`error decoding patch: ${(error as Error).message}`);
   }
-}
-
-/** kubectl sends patches as it was given them: JSON, and YAML of `kubectl patch --patch-file` turned into JSON. */
-function readObject(bytes: Buffer): { object: Record<string, unknown>; duplicateFields: readonly string[] } {
-  try {
-    const read = decodeBody(bytes, 'application/json', { group: '', version: '', kind: '' });
-    const sent = JSON.parse(bytes.toString()) as Record<string, unknown>;
-    // The decoder fills in a kind for bodies; a patch says only what it says.
-    return { object: sent, duplicateFields: read.duplicateFields };
-  } catch (error) {
-    if (error instanceof Fault) throw badRequest(`error decoding patch: ${error.message}`);
-    throw error;
-  }
+  const { duplicateFields, tooDeep } = inspectJson(text);
+  if (tooDeep) throw badRequest('error decoding patch: it nests too deeply');
+  if (mediaType === mediaTypes.json)
+    return { change: (object) => applyJsonPatch(object, patch), duplicateFields: [] };
+  if (mediaType === mediaTypes.merge)
+    return { change: (object) => applyMergePatch(object, patch), duplicateFields };
+  const { schema } = view.version.info;
+  return { change: (object) => applyStrategicMergePatch(schema, object, patch), duplicateFields };
 }

@@ -7,11 +7,7 @@ import { deleteObject, deleteSelected } from './deletion.ts';
 import { listPage } from './list.ts';
 import { selectionOf, type View } from './object-view.ts';
 
-const patchAnswer = async (...args: unknown[]): Promise<Answer> => {
-  const m = await import('./patch-route.ts');
-  return m.patchAnswer(...(args as Parameters<typeof m.patchAnswer>));
-};
-
+import { patchAnswer } from './patch-route.ts';
 import type { Registry } from './registry.ts';
 import { negotiate } from './representation.ts';
 import type { RequestInfo, ResourceRequest } from './request-info.ts';

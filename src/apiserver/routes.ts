@@ -5,6 +5,7 @@ import { type Answer, type StreamedAnswer, sendAnswer, statusAnswer } from './an
 import type { Authenticator } from './authentication.ts';
 import { type Authorizer, attributesOf, refusal, type UserInfo } from './authorization.ts';
 import { documentAnswer, isHealthPath } from './documents.ts';
+import { actingUser } from './impersonation.ts';
 import { type RequestInfo, requestInfo } from './request-info.ts';
 import type { ResourceRoutes } from './resource-routes.ts';
 import type { ResourceTypes } from './resource-type.ts';
@@ -63,8 +64,9 @@ async function answerOf(
   if (!info) throw badRequest('the request path cannot be decoded');
   // Probes carry no credentials.
   if (!isHealthPath(info.path)) {
-    const user = options.authenticate(request);
-    if (!user) throw unauthorized();
+    const sender = options.authenticate(request);
+    if (!sender) throw unauthorized();
+    const user = actingUser(sender, request.headers, options.authorizer);
     authorize(options.authorizer, user, info);
     if (info.resource) return resources(info, info.resource, request, user, warnings);
   }

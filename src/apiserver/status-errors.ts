@@ -1,5 +1,6 @@
 import { type Blame, Fault } from '../base/fault.ts';
 import { bodyFaultStatus } from './decode/body.ts';
+import { patchFaultStatus } from './patch/patch-fault.ts';
 import type { FieldError } from './schema/field-error.ts';
 
 /** What is wrong with one field, as `details.causes` of a Status lists it. */
@@ -239,7 +240,7 @@ export function statusOf(error: unknown): Status {
 }
 
 function bodyStatus(fault: Fault): Status {
-  const code = fault.code.startsWith('apiserver.body.') ? bodyFaultStatus(fault) : patchFaultStatus(fault);
+  const code = patchFaultStatus(fault) ?? bodyFaultStatus(fault);
   return new StatusFault('body', { message: fault.message, reason: reasons[code] ?? 'BadRequest', code })
     .status;
 }
@@ -249,11 +250,6 @@ const reasons: Readonly<Record<number, string>> = {
   415: 'UnsupportedMediaType',
   422: 'Invalid',
 };
-
-/** A patch that does not fit the object is unprocessable; one that cannot be read is a bad request. */
-function patchFaultStatus(fault: Fault): number {
-  return fault.code === 'apiserver.patch.apply' ? 422 : fault.code === 'apiserver.patch.large' ? 413 : 400;
-}
 
 /** The answer to a deletion that is complete. */
 export function deletedStatus(resource: GroupResource, name: string, uid: string): Status {
