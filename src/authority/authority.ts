@@ -84,9 +84,9 @@ export interface AuthorityOptions {
   prefix: string;
   clock: Clock;
   entropy: Entropy;
-  limits(): TtlLimits;
+  limits: () => TtlLimits;
   /** What must hold in the store for anything written here to count. */
-  guard(): { key: string; revision: number };
+  guard: () => { key: string; revision: number };
 }
 
 /** More conflicts than this in a row mean that something else is wrong. */

@@ -10,6 +10,7 @@ import type { CaKey, Issuer } from './issuer.ts';
 /** How long a CRL is good for, and how long before its end a new one is made: Vault's expiry and grace period. */
 const crlLifetimeMs = 72 * hourMs;
 const crlGraceMs = 12 * hourMs;
+const attemptLimit = 10;
 
 /** A CRL as the store keeps it. */
 interface CrlRecord {
@@ -24,8 +25,8 @@ interface CrlRecord {
 export interface CrlKeeperOptions {
   store: Store;
   clock: Clock;
-  keyOf(issuerId: string): string;
-  guard(): { key: string; revision: number };
+  keyOf: (issuerId: string) => string;
+  guard: () => { key: string; revision: number };
 }
 
 /**
@@ -36,7 +37,7 @@ export function crlKeeper({ store, clock, keyOf, guard }: CrlKeeperOptions) {
   const underWay = new Map<string, Promise<Buffer>>();
 
   async function currentOrNew(issuer: Issuer, key: CaKey): Promise<Buffer> {
-    for (;;) {
+    for (let attempt = 1; ; attempt++) {
       const storeKey = keyOf(issuer.id);
       const entry = await store.get(storeKey);
       const record = entry && (JSON.parse(entry.value.toString()) as CrlRecord);
@@ -53,7 +54,8 @@ export function crlKeeper({ store, clock, keyOf, guard }: CrlKeeperOptions) {
         return Buffer.from(next.der, 'base64');
       } catch (error) {
         // Another node made one meanwhile: that one is as good.
-        if (!(error instanceof Fault && error.code === 'store.conflict')) throw error;
+        if (!(error instanceof Fault && error.code === 'store.conflict') || attempt === attemptLimit)
+          throw error;
       }
     }
   }

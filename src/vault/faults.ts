@@ -47,6 +47,8 @@ const statuses: Readonly<Record<string, number>> = {
   'vault.mount.taken': 409,
   'vault.media-type': 415,
   'wire.body.large': 413,
+  // What the request was decided from kept changing: worth another try.
+  'store.conflict': 503,
   'store.unavailable': 503,
 };
 

@@ -90,14 +90,19 @@ export function engine<Context>(routes: readonly Route<Context>[], context: Cont
   };
 }
 
+/** What a segment looks like that is not simply a name. */
+const segmentForms: Readonly<Record<string, string>> = { serial: '[0-9A-Fa-f:-]+' };
+const nameForm = '\\w(?:[\\w.-]*\\w)?';
+
 /**
  * A pattern as text, compiled: `:name` catches one segment as Vault names things (letters, digits, `_`, and inside
- * also `-` and `.`), `*name` catches the rest, slashes included. A trailing slash is allowed where a list is.
+ * also `-` and `.`), `:serial` one of hexadecimal digits, `*name` catches the rest, slashes included. A trailing slash is allowed where a list is.
  */
 export function pathPattern(text: string, listed: boolean): RegExp {
   const body = text.split('/').map((segment) => {
-    if (segment.startsWith(':')) return `(?<${segment.slice(1)}>\\w(?:[\\w.-]*\\w)?)`;
-    if (segment.startsWith('*')) return `(?<${segment.slice(1)}>.+?)`;
+    const name = segment.slice(1);
+    if (segment.startsWith(':')) return `(?<${name}>${segmentForms[name] ?? nameForm})`;
+    if (segment.startsWith('*')) return `(?<${name}>.+?)`;
     return segment;
   });
   return new RegExp(`^${body.join('/')}${listed ? '/?' : ''}$`);

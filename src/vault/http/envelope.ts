@@ -1,0 +1,63 @@
+import { describeError, Fault } from '../../base/fault.ts';
+import type { Reply } from '../core.ts';
+import { statusOf } from '../faults.ts';
+import type { Operation } from '../policy/access-list.ts';
+
+/** An answer as it goes over the wire. */
+export interface HttpAnswer {
+  status: number;
+  contentType: string;
+  body: Buffer;
+}
+
+const json = 'application/json';
+const empty = Buffer.alloc(0);
+
+/** JSON as Vault writes it: one line and a newline. */
+export function jsonAnswer(status: number, body: unknown): HttpAnswer {
+  return { status, contentType: json, body: Buffer.from(`${JSON.stringify(body)}\n`) };
+}
+
+export function errorAnswer(status: number, ...errors: readonly string[]): HttpAnswer {
+  return jsonAnswer(status, { errors });
+}
+
+/** The envelope of a reply: its data between the fields that every answer has. */
+export function wrapReply(id: string, operation: Operation, reply: Reply): HttpAnswer {
+  const { answer, dataAtTop, mountType } = reply;
+  const reading = operation === 'read' || operation === 'list';
+  if (!answer) return reading ? errorAnswer(404) : { status: 204, contentType: json, body: empty };
+  if (answer.raw) {
+    const { body, contentType } = answer.raw;
+    return { status: body.length > 0 ? 200 : 204, contentType, body };
+  }
+  const { data, auth, warnings = [] } = answer;
+  if (operation === 'list' && isEmptyList(data) && warnings.length === 0) return errorAnswer(404);
+  return jsonAnswer(200, {
+    ...(dataAtTop ? data : {}),
+    request_id: id,
+    lease_id: '',
+    renewable: false,
+    lease_duration: 0,
+    data: data ?? null,
+    wrap_info: null,
+    warnings: warnings.length > 0 ? warnings : null,
+    auth: auth ?? null,
+    mount_type: mountType,
+  });
+}
+
+/** A list of nothing is no list, as a read of nothing is no read. */
+function isEmptyList(data: Readonly<Record<string, unknown>> | undefined): boolean {
+  const keys = data?.keys;
+  return !data || (Array.isArray(keys) && keys.length === 0);
+}
+
+/** What went wrong, as Vault would put it; what is no fault is not told to the client. */
+export function wrapError(error: unknown): HttpAnswer {
+  if (!(error instanceof Fault)) return errorAnswer(500, 'internal error');
+  const status = statusOf(error);
+  // Vault's own words stand alone; what other rooms find comes with its mend.
+  const words = error.code.startsWith('vault.') ? error.message : describeError(error);
+  return errorAnswer(status, status === 500 ? 'internal error' : words);
+}

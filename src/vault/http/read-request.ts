@@ -1,0 +1,141 @@
+import { describeError, Fault } from '../../base/fault.ts';
+import { invalidRequest } from '../faults.ts';
+import type { Operation } from '../policy/access-list.ts';
+import { boolean } from '../routing/coerce.ts';
+import type { RawFields } from '../routing/fields.ts';
+
+/** The parts of an HTTP request that Vault's API looks at. */
+export interface HttpParts {
+  method: string;
+  /** As it stands in the request line. */
+  target: string;
+  headers: Readonly<Record<string, string | string[] | undefined>>;
+  body: Buffer;
+}
+
+export interface ApiRequest {
+  operation: Operation;
+  path: string;
+  data: RawFields;
+  token: string | undefined;
+}
+
+export interface Target {
+  /** Below `/v1/`, decoded. */
+  path: string;
+  query: URLSearchParams;
+}
+
+/** Undefined for what is not below `/v1/`. @throws Fault `vault.request.invalid` for a path that cannot be decoded */
+export function readTarget(target: string): Target | undefined {
+  const mark = target.indexOf('?');
+  const encoded = mark === -1 ? target : target.slice(0, mark);
+  if (!encoded.startsWith('/v1/')) return undefined;
+  let path: string;
+  try {
+    path = decodeURIComponent(encoded.slice('/v1/'.length));
+  } catch (error) {
+    throw invalidRequest('the path is not well-formed UTF-8', error);
+  }
+  if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(path))
+    throw invalidRequest('path cannot contain non-printable characters');
+  return { path, query: new URLSearchParams(mark === -1 ? '' : target.slice(mark + 1)) };
+}
+
+/** Undefined for a method that the API does not have. */
+export function readApiRequest({ path, query }: Target, parts: HttpParts): ApiRequest | undefined {
+  const token = readToken(parts.headers);
+  switch (parts.method) {
+    case 'GET': {
+      const listed = query.get('list');
+      if (listed && asBoolean(listed)) {
+        query.delete('list');
+        return { operation: 'list', path: withSlash(path), data: queryFields(query), token };
+      }
+      return { operation: 'read', path, data: queryFields(query), token };
+    }
+    case 'LIST':
+      return { operation: 'list', path: withSlash(path), data: queryFields(query), token };
+    case 'POST':
+    case 'PUT':
+      return { operation: 'update', path, data: bodyFields(parts), token };
+    case 'PATCH':
+      assertMergePatch(parts);
+      return { operation: 'patch', path, data: bodyFields(parts), token };
+    case 'DELETE':
+      return { operation: 'delete', path, data: queryFields(query), token };
+    default:
+      return undefined;
+  }
+}
+
+function asBoolean(text: string): boolean {
+  try {
+    return boolean(text);
+  } catch (error) {
+    throw invalidRequest(`list: ${describeError(error)}`, error);
+  }
+}
+
+/** What is listed is a folder. */
+function withSlash(path: string): string {
+  return path.endsWith('/') ? path : `${path}/`;
+}
+
+function readToken(headers: HttpParts['headers']): string | undefined {
+  const own = single(headers['x-vault-token']);
+  if (own) return own;
+  const bearer = single(headers.authorization);
+  return bearer?.startsWith('Bearer ') ? bearer.slice('Bearer '.length).trim() : undefined;
+}
+
+export function single(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
+}
+
+function assertMergePatch({ headers }: HttpParts): void {
+  const type = mediaType(headers);
+  if (type === 'application/merge-patch+json') return;
+  throw new Fault(`PATCH requires Content-Type of application/merge-patch+json, provided ${type}`, {
+    code: 'vault.media-type',
+    blame: 'caller',
+  });
+}
+
+function mediaType(headers: HttpParts['headers']): string {
+  return (single(headers['content-type']) ?? '').split(';')[0]!.trim().toLowerCase();
+}
+
+function bodyFields(parts: HttpParts): RawFields {
+  const text = parts.body.toString('utf8');
+  if (text.trim() === '') return fields([]);
+  const form = mediaType(parts.headers) === 'application/x-www-form-urlencoded' && !/^\s*[[{]/.test(text);
+  if (form) return queryFields(new URLSearchParams(text));
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw invalidRequest(`failed to parse JSON input: ${(error as Error).message}`, error);
+  }
+  if (typeof parsed !== 'object' || Array.isArray(parsed)) {
+    throw invalidRequest('failed to parse JSON input: the body must be a JSON object');
+  }
+  return fields(Object.entries(parsed ?? {}));
+}
+
+/** A parameter that is given once is a text, one that is given more often a list. */
+function queryFields(query: URLSearchParams): RawFields {
+  const names = [...new Set(query.keys())].filter((name) => name !== 'help');
+  return fields(
+    names.map((name) => {
+      const values = query.getAll(name);
+      return [name, values.length === 1 ? values[0] : values];
+    }),
+  );
+}
+
+function fields(entries: readonly (readonly [string, unknown])[]): RawFields {
+  const record = Object.create(null) as Record<string, unknown>;
+  for (const [name, value] of entries) record[name] = value;
+  return record;
+}

@@ -1,0 +1,124 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type Entropy, uuid } from '../../base/entropy.ts';
+import { Fault } from '../../base/fault.ts';
+import type { Log } from '../../base/log.ts';
+import { readBody } from '../../wire/http-server.ts';
+import type { Core } from '../core.ts';
+import { invalidRequest, statusOf, unsupportedOperation } from '../faults.ts';
+import type { statusPaths } from '../sys/status.ts';
+import { errorAnswer, type HttpAnswer, jsonAnswer, wrapError, wrapReply } from './envelope.ts';
+import { answerBare, readListRequest } from './list-method.ts';
+import { type HttpParts, readApiRequest, readTarget, single } from './read-request.ts';
+
+/** The largest body that is read: Vault's own limit. */
+const bodyLimitBytes = 32 * 1_024 * 1_024;
+/** How long a client may take to send a request: Vault's limit on a whole request. */
+const requestTimeoutMs = 90_000;
+
+export interface ListenerOptions {
+  core: Core;
+  status: ReturnType<typeof statusPaths>;
+  entropy: Entropy;
+  log: Log;
+}
+
+/** An HTTP server that speaks Vault's API; not listening yet. */
+export function vaultListener(options: ListenerOptions): Server {
+  const server = createServer({ requestTimeout: requestTimeoutMs }, (request, response) => {
+    void respond(request, response, options);
+  });
+  server.on('clientError', (error: Error, socket: Duplex) => void respondBare(error, socket, options));
+  return server;
+}
+
+async function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: ListenerOptions,
+): Promise<void> {
+  const { method = 'GET', url: target = '/', headers } = request;
+  let answer: HttpAnswer;
+  try {
+    const body = method === 'GET' ? Buffer.alloc(0) : await readBody(request, bodyLimitBytes);
+    answer = await answerRequest({ method, target, headers, body }, options);
+  } catch (error) {
+    answer = bodyError(error);
+    // What is left of the body is not read.
+    response.setHeader('Connection', 'close');
+  }
+  for (const [name, value] of Object.entries(fixedHeaders(headers))) response.setHeader(name, value);
+  if (answer.status !== 204) response.setHeader('Content-Type', answer.contentType);
+  if (answer.status !== 204) response.setHeader('Content-Length', answer.body.length);
+  response.writeHead(answer.status);
+  response.end(method === 'HEAD' || answer.status === 204 ? undefined : answer.body);
+}
+
+function bodyError(error: unknown): HttpAnswer {
+  if (error instanceof Fault && error.code === 'wire.body.large') {
+    return errorAnswer(413, 'failed to parse JSON input: http: request body too large');
+  }
+  return wrapError(error);
+}
+
+/** Requests that Node could not read: LIST, and what really is malformed. */
+async function respondBare(error: Error, socket: Duplex, options: ListenerOptions): Promise<void> {
+  const parts = readListRequest(error);
+  const tooLarge = (error as NodeJS.ErrnoException).code === 'HPE_HEADER_OVERFLOW';
+  const answer = parts ? await answerRequest(parts, options) : errorAnswer(tooLarge ? 431 : 400);
+  answerBare(socket, answer, fixedHeaders(parts?.headers ?? {}));
+}
+
+function fixedHeaders(headers: HttpParts['headers']): Record<string, string> {
+  const namespace = single(headers['x-vault-namespace']);
+  return {
+    'Cache-Control': 'no-store',
+    'Strict-Transport-Security': 'max-age=31536000; includeSubDomains',
+    ...(namespace ? { 'X-Vault-Namespace': namespace } : {}),
+  };
+}
+
+/** Everything but the socket: an HTTP request to an HTTP answer. Never rejects. */
+export async function answerRequest(parts: HttpParts, options: ListenerOptions): Promise<HttpAnswer> {
+  const { core, status, entropy, log } = options;
+  try {
+    const target = readTarget(parts.target);
+    if (!target) return errorAnswer(404);
+    const statusPath = Object.hasOwn(status, target.path) ? status[target.path] : undefined;
+    if (statusPath) {
+      const answer = statusPath({ method: parts.method, query: target.query });
+      return jsonAnswer(answer.status, answer.body);
+    }
+    checkHeaders(parts.headers);
+    if (parts.method === 'HEAD') throw unsupportedOperation();
+    const request = readApiRequest(target, parts);
+    if (!request) return errorAnswer(405);
+    const id = uuid(entropy);
+    const reply = await core.handle({ id, ...request });
+    return wrapReply(id, request.operation, reply);
+  } catch (error) {
+    if (!(error instanceof Fault) || statusOf(error) >= 500) {
+      log.error('a request failed', {
+        method: parts.method,
+        path: parts.target.split('?')[0],
+        error: told(error),
+      });
+    }
+    return wrapError(error);
+  }
+}
+
+/** The stack where it is a bug, the words where it is known what happened. */
+function told(error: unknown): string {
+  if (error instanceof Fault) return `${error.code}: ${error.message}`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** What would change the meaning of an answer and is not there is refused, not passed over. */
+function checkHeaders(headers: HttpParts['headers']): void {
+  if (single(headers['x-vault-wrap-ttl'])) {
+    throw invalidRequest('response wrapping is not supported: leave X-Vault-Wrap-TTL out');
+  }
+  const namespace = (single(headers['x-vault-namespace']) ?? '').replaceAll('/', '');
+  if (namespace !== '' && namespace !== 'root') throw invalidRequest('namespaces feature not enabled');
+}

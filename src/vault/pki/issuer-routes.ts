@@ -1,0 +1,122 @@
+import type { Authority } from '../../authority/authority.ts';
+import type { Issuer } from '../../authority/issuer.ts';
+import { certificatePem, serialText } from '../../x509/certificate.ts';
+import { encodePem } from '../../x509/pem.ts';
+import { defineRoute, noFields } from '../routing/define-route.ts';
+import type { FieldTable } from '../routing/fields.ts';
+import type { Answer, Route } from '../routing/route.ts';
+
+const pageFields = { after: 'text', limit: 'integer' } as const satisfies FieldTable;
+
+export const issuerRoutes: readonly Route<Authority>[] = [
+  defineRoute('issuers', {
+    fields: pageFields,
+    open: true,
+    on: { list: (authority, { fields }) => listIssuers(authority, fields) },
+  }),
+  defineRoute('issuer/:issuer_ref', {
+    fields: noFields,
+    on: { read: (authority, { captures }) => readIssuer(authority, authority.issuer(captures.issuer_ref!)) },
+  }),
+  defineRoute('issuer/:issuer_ref/json', {
+    fields: noFields,
+    open: true,
+    on: { read: (authority, { captures }) => readPublic(authority, authority.issuer(captures.issuer_ref!)) },
+  }),
+  defineRoute('issuer/:issuer_ref/pem', {
+    fields: noFields,
+    open: true,
+    on: {
+      read: (authority, { captures }) => {
+        const { certificate } = authority.issuer(captures.issuer_ref!);
+        const body = Buffer.from(certificatePem(certificate));
+        return { raw: { contentType: 'application/pem-certificate-chain', body } };
+      },
+    },
+  }),
+  defineRoute('issuer/:issuer_ref/der', {
+    fields: noFields,
+    open: true,
+    on: {
+      read: (authority, { captures }) => {
+        const { certificate } = authority.issuer(captures.issuer_ref!);
+        return { raw: { contentType: 'application/pkix-cert', body: certificate.der } };
+      },
+    },
+  }),
+  ...['issuer/:issuer_ref/crl', 'issuer/:issuer_ref/crl/der'].map((path) =>
+    defineRoute<Authority, typeof noFields>(path, {
+      fields: noFields,
+      open: true,
+      on: {
+        read: async (authority, { captures }) => ({
+          raw: { contentType: 'application/pkix-crl', body: await authority.crl(captures.issuer_ref!) },
+        }),
+      },
+    }),
+  ),
+  defineRoute('issuer/:issuer_ref/crl/pem', {
+    fields: noFields,
+    open: true,
+    on: {
+      read: async (authority, { captures }) => {
+        const body = Buffer.from(encodePem('X509 CRL', await authority.crl(captures.issuer_ref!)));
+        return { raw: { contentType: 'application/x-pem-file', body } };
+      },
+    },
+  }),
+];
+
+function listIssuers(
+  authority: Authority,
+  { after = '', limit = 0 }: { after?: string; limit?: number },
+): Answer {
+  const issuers = authority
+    .issuers()
+    .filter(({ id }) => id > after)
+    .slice(0, limit > 0 ? limit : undefined);
+  const info = issuers.map((issuer) => [
+    issuer.id,
+    {
+      is_default: authority.isDefault(issuer),
+      issuer_name: issuer.name,
+      key_id: issuer.keyId,
+      serial_number: serialText(issuer.certificate.serial),
+    },
+  ]);
+  return { data: { key_info: Object.fromEntries(info), keys: issuers.map(({ id }) => id) } };
+}
+
+function readIssuer(authority: Authority, issuer: Issuer): Answer {
+  return {
+    data: {
+      ...describe(authority, issuer),
+      crl_distribution_points: [],
+      delta_crl_distribution_points: [],
+      enable_aia_url_templating: false,
+      issuing_certificates: [],
+      key_id: issuer.keyId,
+      leaf_not_after_behavior: issuer.leafNotAfterBehavior,
+      manual_chain: null,
+      ocsp_servers: [],
+      revocation_signature_algorithm: '',
+      revoked: false,
+      usage: 'crl-signing,issuing-certificates,ocsp-signing,read-only',
+    },
+  };
+}
+
+/** What anyone may read of an issuer. */
+function readPublic(authority: Authority, issuer: Issuer): Answer {
+  return { data: describe(authority, issuer) };
+}
+
+/** Here PEM ends in a newline, as it does in Vault. */
+function describe(authority: Authority, issuer: Issuer): Record<string, unknown> {
+  return {
+    ca_chain: authority.chain(issuer).map(certificatePem),
+    certificate: certificatePem(issuer.certificate),
+    issuer_id: issuer.id,
+    issuer_name: issuer.name,
+  };
+}

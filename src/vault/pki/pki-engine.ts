@@ -1,0 +1,26 @@
+import { openAuthority } from '../../authority/authority.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Entropy } from '../../base/entropy.ts';
+import type { Store } from '../../store/store.ts';
+import { leaseLimits } from '../mount/mount.ts';
+import type { EngineMaker } from '../mount/mounts.ts';
+import { engine } from '../routing/route.ts';
+import { fetchRoutes } from './fetch-routes.ts';
+import { issuerRoutes } from './issuer-routes.ts';
+import { rootRoutes } from './root-routes.ts';
+import { urlRoutes } from './url-routes.ts';
+
+const routes = [...rootRoutes, ...urlRoutes, ...issuerRoutes, ...fetchRoutes];
+
+/** Makes the engine of type `pki`: Vault's paths over an authority of the mount's own. */
+export function pkiEngine(options: { store: Store; clock: Clock; entropy: Entropy }): EngineMaker {
+  return async (mount) => {
+    const authority = await openAuthority({
+      ...options,
+      prefix: mount.prefix,
+      limits: () => leaseLimits(mount.current()),
+      guard: () => mount.guard(),
+    });
+    return engine(routes, authority);
+  };
+}

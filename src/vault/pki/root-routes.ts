@@ -1,0 +1,181 @@
+import type { Authority, GeneratedRoot, SignedIntermediate } from '../../authority/authority.ts';
+import { barePem } from '../../authority/issuer.ts';
+import { Fault } from '../../base/fault.ts';
+import { type Certificate, serialText } from '../../x509/certificate.ts';
+import { type PrivateKey, writePrivateKey } from '../../x509/key.ts';
+import { decodePem } from '../../x509/pem.ts';
+import { type CertificateRequest, readRequest } from '../../x509/request.ts';
+import { invalidRequest } from '../faults.ts';
+import { defineRoute } from '../routing/define-route.ts';
+import type { FieldTable, FieldValues } from '../routing/fields.ts';
+import type { Answer, Captures, Route } from '../routing/route.ts';
+import {
+  type AnswerFormat,
+  caFields,
+  readCaRequest,
+  readFormat,
+  readKeySpec,
+  readSignatureHash,
+} from './ca-fields.ts';
+
+const rootFields = {
+  ...caFields,
+  key_type: 'text',
+  key_bits: 'integer',
+  key_name: 'text',
+  key_ref: 'text',
+  issuer_name: 'text',
+} as const satisfies FieldTable;
+
+const intermediateFields = {
+  ...caFields,
+  csr: 'text',
+  use_csr_values: 'boolean',
+  issuer_ref: 'text',
+  issuer_name: 'text',
+  enforce_leaf_not_after_behavior: 'boolean',
+} as const satisfies FieldTable;
+
+export const rootRoutes: readonly Route<Authority>[] = [
+  defineRoute('root/generate/:exported', { fields: rootFields, on: { update: generateRoot } }),
+  defineRoute('issuers/generate/root/:exported', { fields: rootFields, on: { update: generateRoot } }),
+  defineRoute('root/sign-intermediate', {
+    fields: intermediateFields,
+    on: {
+      update: (authority, { fields }) => signIntermediate(authority, fields, fields.issuer_ref || 'default'),
+    },
+  }),
+  defineRoute('issuer/:issuer_ref/sign-intermediate', {
+    fields: intermediateFields,
+    on: {
+      update: (authority, { fields, captures }) => signIntermediate(authority, fields, captures.issuer_ref!),
+    },
+  }),
+];
+
+interface RootGiven {
+  fields: FieldValues<typeof rootFields>;
+  captures: Captures;
+}
+
+async function generateRoot(authority: Authority, { fields, captures }: RootGiven): Promise<Answer> {
+  const kind = captures.exported!;
+  if (!['internal', 'exported', 'existing'].includes(kind)) {
+    throw invalidRequest('the "exported" path parameter must be "internal", "existing" or "exported"');
+  }
+  const format = readFormat(fields.format);
+  if (kind === 'existing' && (fields.key_type !== undefined || fields.key_bits !== undefined)) {
+    throw invalidRequest(
+      'invalid parameter for the kms/existing path parameter, key_type nor key_bits arguments can be set in this mode',
+    );
+  }
+  const root = await authority.generateRoot({
+    ...readCaRequest(fields),
+    key:
+      kind === 'existing'
+        ? { existing: fields.key_ref || 'default' }
+        : { generate: readKeySpec(fields.key_type, fields.key_bits) },
+    keyName: fields.key_name ?? '',
+    issuerName: fields.issuer_name ?? '',
+    hash: readSignatureHash(fields.signature_bits),
+  });
+  const exported = kind === 'exported' ? exportedKey(root, format, fields.private_key_format) : undefined;
+  return { data: describeRoot(root, format, exported), warnings: root.warnings };
+}
+
+function describeRoot(
+  { issuer, key }: GeneratedRoot,
+  format: AnswerFormat,
+  exported: { private_key: string; private_key_type: string } | undefined,
+): Record<string, unknown> {
+  const { certificate } = issuer;
+  const text = written(certificate, format);
+  return {
+    certificate: format === 'pem_bundle' && exported ? `${exported.private_key}\n${text}` : text,
+    expiration: certificate.notAfter / 1_000,
+    issuer_id: issuer.id,
+    issuer_name: issuer.name,
+    issuing_ca: text,
+    key_id: key.id,
+    key_name: key.name,
+    ...exported,
+    serial_number: serialText(certificate.serial),
+  };
+}
+
+/** The private key leaves here, once, because the caller asked for a root that is `exported`. */
+function exportedKey({ key }: GeneratedRoot, format: AnswerFormat, keyFormat = 'der') {
+  const pem = privateKeyPem(key.privateKey, keyFormat === 'pkcs8');
+  const { type } = key.privateKey.spec;
+  return {
+    private_key: format === 'der' ? decodePem(pem)[0]!.bytes.toString('base64') : pem,
+    private_key_type: type,
+  };
+}
+
+function privateKeyPem(key: PrivateKey, pkcs8: boolean): string {
+  return writePrivateKey(key, pkcs8 || key.spec.type === 'ed25519' ? 'pkcs8' : 'traditional').trimEnd();
+}
+
+async function signIntermediate(
+  authority: Authority,
+  fields: FieldValues<typeof intermediateFields>,
+  issuerRef: string,
+): Promise<Answer> {
+  const format = readFormat(fields.format);
+  const request = readCaRequest(fields);
+  const csr = readCsr(fields.csr ?? '');
+  const issuer = findIssuer(authority, issuerRef);
+  const signed = await authority.signIntermediate(
+    issuer.id,
+    {
+      ...request,
+      useCsrValues: fields.use_csr_values ?? false,
+      // Vault from 1.17 on: an intermediate is cut to its issuer's end unless the issuer's own rule is asked for.
+      beyondIssuer: fields.enforce_leaf_not_after_behavior ? issuer.leafNotAfterBehavior : 'truncate',
+      hash: readSignatureHash(fields.signature_bits),
+    },
+    csr,
+  );
+  return { data: describeIntermediate(signed, format), warnings: signed.warnings };
+}
+
+function findIssuer(authority: Authority, reference: string) {
+  try {
+    return authority.issuer(reference);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    throw invalidRequest(`could not fetch the CA certificate (was one set?): ${error.message}`, error);
+  }
+}
+
+function describeIntermediate(
+  { certificate, chain }: SignedIntermediate,
+  format: AnswerFormat,
+): Record<string, unknown> {
+  const whole = [certificate, ...chain];
+  return {
+    ca_chain: whole.map((one) => written(one, format)),
+    certificate: format === 'pem_bundle' ? whole.map(barePem).join('\n') : written(certificate, format),
+    expiration: certificate.notAfter / 1_000,
+    issuing_ca: written(chain[0]!, format),
+    serial_number: serialText(certificate.serial),
+  };
+}
+
+function written(certificate: Certificate, format: AnswerFormat): string {
+  return format === 'der' ? certificate.der.toString('base64') : barePem(certificate);
+}
+
+/** @throws Fault `vault.request.invalid` in Vault's words, with what is wrong with the request */
+function readCsr(text: string): CertificateRequest {
+  if (text === '') throw invalidRequest('"csr" is empty');
+  try {
+    const [block] = decodePem(text);
+    if (!block) throw invalidRequest('csr contains no data');
+    return readRequest(block.bytes);
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code === 'vault.request.invalid') throw error;
+    throw invalidRequest(`certificate request could not be parsed: ${error.message}`, error);
+  }
+}
