@@ -1,0 +1,163 @@
+import { resolve } from 'node:path';
+import { openSealedStore } from '../../app/sealed-store.ts';
+import { type ClockScale, scaledClock } from '../../base/clock.ts';
+import { randomText } from '../../base/entropy.ts';
+import { Fault } from '../../base/fault.ts';
+import { jsonLog, type LogLevel } from '../../base/log.ts';
+import { startVault } from '../../vault/server.ts';
+import { formatAddress, parseListenAddress } from '../../wire/http-server.ts';
+import type { Command, CommandContext } from '../command.ts';
+import { version } from '../version.ts';
+import { Failure } from './failure.ts';
+import { type Flag, type Flags, parseFlags } from './flags.ts';
+
+const help = `Starts a server that speaks Vault's API: the PKI engine, tokens and policies.
+
+Usage: capstan vault server -dev [options]
+
+  -dev                          Start initialised and unsealed, with a root token.
+                                The only mode there is so far.
+  -dev-listen-address=ADDR      Where to listen (default 127.0.0.1:8200; port 0 takes
+                                any free port). Also VAULT_DEV_LISTEN_ADDRESS.
+  -dev-root-token-id=TOKEN      The root token; a new one where it is left out.
+                                Also VAULT_DEV_ROOT_TOKEN_ID.
+  -log-level=LEVEL              debug, info, warn or error (default info).
+
+Beyond Vault's own:
+
+  -data=DIR                     Keep everything in DIR, encrypted with the key file that
+                                is made there at the first start; without it the server
+                                forgets all when it ends, as Vault's dev mode does.
+  -clock-origin=MS, -clock-speed=N
+                                For demonstrations: a clock that ran with the machine's
+                                until the origin (epoch milliseconds), and runs N times
+                                as fast since.
+
+Flags take one dash or two, and = or a space before their value. Logs go to stderr, one
+JSON document a line.
+`;
+
+const flags: readonly Flag[] = [
+  { name: 'dev', kind: 'switch', help: '' },
+  {
+    name: 'dev-listen-address',
+    kind: 'text',
+    default: '127.0.0.1:8200',
+    variable: 'DEV_LISTEN_ADDRESS',
+    help: '',
+  },
+  { name: 'dev-root-token-id', kind: 'text', variable: 'DEV_ROOT_TOKEN_ID', help: '' },
+  // Nothing is ever written to the user's home; taken so that scripts which ask for that work.
+  { name: 'dev-no-store-token', kind: 'switch', help: '' },
+  { name: 'log-level', kind: 'text', default: 'info', variable: 'LOG_LEVEL', help: '' },
+  { name: 'data', kind: 'text', help: '' },
+  { name: 'clock-origin', kind: 'text', default: '0', help: '' },
+  { name: 'clock-speed', kind: 'text', default: '1', help: '' },
+];
+
+/** `capstan vault server`. */
+export const vaultServer: Command = { summary: 'Start a server', help, run };
+
+async function run(args: readonly string[], context: CommandContext): Promise<number> {
+  if (args.some((arg) => /^--?h(elp)?$/.test(arg))) {
+    context.stdout.write(help);
+    return 0;
+  }
+  let given: Flags;
+  try {
+    const parsed = parseFlags(flags, args, context.env);
+    if (parsed.rest.length > 0)
+      throw new Failure(1, `Too many arguments (expected 0, got ${parsed.rest.length})`);
+    given = parsed.flags;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    context.stderr.write(`${error.message}\n`);
+    return error.status;
+  }
+  return serve(given, context);
+}
+
+async function serve(given: Flags, context: CommandContext): Promise<number> {
+  if (!given.on('dev')) throw usage('only dev mode is there so far', 'add -dev');
+  const clock = scaledClock(readScale(given));
+  const folder = given.text('data');
+  const rootToken = given.text('dev-root-token-id') || newRootToken(context);
+  const store = await openSealedStore(
+    folder === '' ? undefined : resolve(context.cwd, folder),
+    context.entropy,
+  );
+  const log = jsonLog(clock, (line) => context.stderr.write(line), readLevel(given));
+  try {
+    const server = await startVault({
+      store,
+      clock,
+      entropy: context.entropy,
+      log,
+      listen: parseListenAddress(given.text('dev-listen-address')),
+      dev: { rootToken },
+    });
+    context.stdout.write(banner(formatAddress(server.address), rootToken, folder));
+    await stopped(context.signal);
+    await server.close();
+  } finally {
+    await store.close();
+  }
+  return 0;
+}
+
+function usage(message: string, fix: string): Fault {
+  return new Fault(message, { code: 'cli.usage', blame: 'caller', fix });
+}
+
+function readScale(given: Flags): ClockScale {
+  const originMs = Number(given.text('clock-origin'));
+  const speed = Number(given.text('clock-speed'));
+  if (!Number.isSafeInteger(originMs) || !Number.isFinite(speed) || speed <= 0) {
+    throw usage('-clock-origin takes epoch milliseconds, -clock-speed a number above 0', 'see -help');
+  }
+  return { originMs, speed };
+}
+
+function readLevel(given: Flags): LogLevel {
+  const level = given.text('log-level');
+  if (level === 'trace') return 'debug';
+  if (level === 'debug' || level === 'info' || level === 'warn' || level === 'error') return level;
+  throw usage(`unknown log level ${JSON.stringify(level)}`, 'use debug, info, warn or error');
+}
+
+function newRootToken({ entropy }: CommandContext): string {
+  const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+  return `hvs.${randomText(entropy, 24, base62)}`;
+}
+
+/** The lines that people and scripts look for, as Vault's dev mode words them; they come once it listens. */
+function banner(address: string, rootToken: string, folder: string): string {
+  return `==> Vault server configuration:
+
+             Api Address: http://${address}
+              Listener 1: tcp (addr: "${address}", max_request_duration: "1m30s", max_request_size: "33554432", tls: "disabled")
+                 Storage: ${folder === '' ? 'inmem' : `embedded (${folder})`}
+                 Version: Capstan v${version()}
+
+==> Vault server started! Log data will stream in below:
+
+WARNING! dev mode is enabled: the server is unsealed from the start, and its root
+token is shown here. ${folder === '' ? 'Everything is kept in memory and ends with it.' : 'What it is told stays in its folder.'}
+
+You may need to set the following environment variables:
+
+    $ export VAULT_ADDR='http://${address}'
+
+Root Token: ${rootToken}
+
+Development mode should NOT be used in production installations!
+
+`;
+}
+
+function stopped(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
