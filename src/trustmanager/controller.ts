@@ -53,7 +53,7 @@ export async function startTrustManager(options: TrustManagerOptions): Promise<T
   const log = options.log.with({ component: 'trust-manager' });
   const stop = new AbortController();
   const queue = workQueue({ clock });
-  const recorder = eventRecorder({ client: kube, clock, component: 'trust-manager', log });
+  const recorder = eventRecorder({ client: kube, clock, component: 'bundles', log });
 
   const follow = <T extends KubeObject>(
     resource: Resource,

@@ -225,6 +225,14 @@ test('targets in namespaces that are no longer chosen are emptied, foreign and d
   expect(plan([dying, foreign]).removals).toEqual([]);
 });
 
+test('a Bundle that has lost its target keeps none', () => {
+  const targets = decideBundle(facts(), nowMs).writes.map((write) => stored(write));
+  const { sources } = bundle().spec;
+  const plan = decideBundle(facts({ bundle: { ...bundle(), spec: { sources } }, targets }), nowMs);
+  expect(plan.writes).toEqual([]);
+  expect(plan.removals).toHaveLength(2);
+});
+
 test.each<[string, Partial<BundleFacts>, string, string]>([
   [
     'no such Secret',

@@ -69,14 +69,7 @@ export function decideBundle(facts: BundleFacts, nowMs: number): BundlePlan {
   const disabled = unwritable(bundle);
   if (disabled) return failed(bundle, disabled, nowMs);
 
-  let selector: LabelMatcher;
-  try {
-    selector = labelMatcher(bundle.spec.target?.namespaceSelector ?? {});
-  } catch (error) {
-    const message = `Failed to build namespace match labels selector: ${describeError(error)}`;
-    return { ...nothing, event: { type: 'Warning', reason: 'NamespaceSelectorError', message } };
-  }
-  return distribution(facts, pool, selector, nowMs);
+  return distribution(facts, pool, nowMs);
 }
 
 /** The plan for what was to be written when `error` kept the target in `namespace` from being written. */
@@ -134,7 +127,6 @@ function unwritable({ spec: { target = {} } }: Bundle): Problem | undefined {
       message: `Bundle asks for additional formats (${formats.join(', ')}), but only PEM is written`,
     };
   }
-  if (!target.configMap) return { reason: 'NoTarget', message: 'Bundle has no ConfigMap target' };
   return undefined;
 }
 
@@ -155,20 +147,18 @@ function failed(bundle: Bundle, problem: Problem, nowMs: number): BundlePlan {
   };
 }
 
-function distribution(
-  facts: BundleFacts,
-  pool: TrustPool,
-  selector: LabelMatcher,
-  nowMs: number,
-): BundlePlan {
+function distribution(facts: BundleFacts, pool: TrustPool, nowMs: number): BundlePlan {
   const { bundle, targets } = facts;
+  const { configMap: template, namespaceSelector = {} } = bundle.spec.target ?? {};
+  const selector = labelMatcher(namespaceSelector);
   const pem = pool.pem();
-  const chosen = new Set(chosenNamespaces(facts, selector));
+  // A Bundle without a target is in step with nothing, and keeps no old targets either.
+  const chosen = new Set(template ? chosenNamespaces(facts, selector) : []);
   const isTarget = ({ metadata }: ConfigMap) =>
     metadata.name === bundle.metadata.name && chosen.has(metadata.namespace!);
   const existing = new Map(targets.filter(isTarget).map((target) => [target.metadata.namespace, target]));
   const writes = [...chosen]
-    .map((namespace) => targetOf(bundle, namespace, bundle.spec.target!.configMap!, pem))
+    .map((namespace) => targetOf(bundle, namespace, template!, pem))
     .filter((wanted) => {
       const target = existing.get(wanted.metadata.namespace);
       return !target || !isInStep(target, wanted, bundle);

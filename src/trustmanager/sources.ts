@@ -1,4 +1,4 @@
-import { describeError, Fault } from '../base/fault.ts';
+import { Fault } from '../base/fault.ts';
 import { labelMatcher } from '../kube/label-selector.ts';
 import type { ConfigMap, KubeObject, Secret } from '../kube/resource.ts';
 import type { BundleSource, SourceSelector } from './bundle.ts';
@@ -52,7 +52,7 @@ const secretSource: SourceKind<Secret> = {
 };
 
 /**
- * Puts the certificates of all `sources` into `pool`.
+ * Puts the certificates of all `sources`, which `bundleErrors` has nothing against, into `pool`.
  *
  * @throws Fault `trustmanager.source.missing` where something is not there, `trustmanager.source.unfit` where it
  *   is there and cannot be used.
@@ -123,16 +123,8 @@ function selected<T extends KubeObject>(
     }
     return [object];
   }
-  if (!selector) return [];
-  try {
-    const { matches } = labelMatcher(selector);
-    return objects.filter(({ metadata }) => matches(metadata.labels));
-  } catch (error) {
-    throw unfit(
-      `failed to parse label selector as Selector for ${kind} in namespace ${trustNamespace}: ${describeError(error)}`,
-      error,
-    );
-  }
+  const matcher = selector && labelMatcher(selector);
+  return matcher ? objects.filter(({ metadata }) => matcher.matches(metadata.labels)) : [];
 }
 
 function add(pool: TrustPool, pem: string, what: string): void {
