@@ -5,7 +5,7 @@ import type { Log } from '../base/log.ts';
 import { type ListenAddress, listen } from '../wire/http-server.ts';
 import type { CredentialSource } from './credential.ts';
 import { isRefusal, judgePeer, type Peer, type PeerRefusal } from './peer.ts';
-import { presentedCertificates, servingOptions } from './tls-context.ts';
+import { meshTls, presentedCertificates, servingOptions } from './tls-context.ts';
 import type { TrustAnchors } from './trust-anchors.ts';
 
 export interface Refused extends PeerRefusal {
@@ -41,7 +41,7 @@ const handshakeRecord = 22;
 /**
  * A port that only peers of the mesh can use: TLS 1.3, a client certificate demanded, and judged against the
  * anchors of this moment before a byte passes. Each new connection gets the newest leaf; open ones go on with
- * theirs. Sessions are not resumed: Node answers no ticket unless it is given a store for them.
+ * theirs.
  */
 export async function startMutualTlsServer(options: MutualTlsServerOptions): Promise<MutualTlsServer> {
   const { log, credential, handshakeTimeoutMs = 10_000, connectionLimit = 10_000 } = options;
@@ -100,7 +100,7 @@ export async function startMutualTlsServer(options: MutualTlsServerOptions): Pro
 
 function servingNow(credential: CredentialSource): tls.SecureContextOptions {
   const current = credential.current();
-  return current ? servingOptions(current) : { minVersion: 'TLSv1.3', ca: [] };
+  return current ? servingOptions(current) : meshTls;
 }
 
 /** Looks at the first octet, puts it back, and tells why this cannot be TLS, if so. */

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { constants, type X509Certificate } from 'node:crypto';
 import tls, { type SecureContext, type TLSSocket } from 'node:tls';
 import { describeError } from '../base/fault.ts';
 import { type Certificate, certificatePem, readCertificate } from '../x509/certificate.ts';
@@ -6,17 +6,23 @@ import { writePrivateKey } from '../x509/key.ts';
 import type { Credential } from './credential.ts';
 
 /**
- * The mesh speaks TLS 1.3 only. OpenSSL is given no roots: it would judge peers by the machine's clock, so its
- * verdict is not asked, and an empty list keeps Node from loading the web's roots.
+ * The mesh speaks TLS 1.3 only, without tickets: a resumed session would bring no certificates to judge. OpenSSL is
+ * given no roots: it would judge peers by the machine's clock, so its verdict is not asked, and an empty list keeps
+ * Node from loading the web's roots.
  */
-const rules = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', ca: [] } satisfies tls.SecureContextOptions;
+export const meshTls = {
+  minVersion: 'TLSv1.3',
+  maxVersion: 'TLSv1.3',
+  secureOptions: constants.SSL_OP_NO_TICKET,
+  ca: [],
+} satisfies tls.SecureContextOptions;
 
 const contexts = new WeakMap<Credential, SecureContext>();
 let anonymous: SecureContext | undefined;
 
 /** The TLS context of a credential, made once; without a credential, one that can only dial. */
 export function secureContext(credential?: Credential): SecureContext {
-  if (!credential) return (anonymous ??= tls.createSecureContext(rules));
+  if (!credential) return (anonymous ??= tls.createSecureContext(meshTls));
   let context = contexts.get(credential);
   if (!context) {
     context = tls.createSecureContext(servingOptions(credential));
@@ -26,7 +32,7 @@ export function secureContext(credential?: Credential): SecureContext {
 }
 
 export function servingOptions({ chain, key }: Credential): tls.SecureContextOptions {
-  return { ...rules, cert: chain.map(certificatePem).join(''), key: writePrivateKey(key, 'pkcs8') };
+  return { ...meshTls, cert: chain.map(certificatePem).join(''), key: writePrivateKey(key, 'pkcs8') };
 }
 
 /** More than any honest chain, fewer than would cost us time. */
