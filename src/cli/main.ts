@@ -13,6 +13,8 @@ const commands: Record<string, () => Promise<{ command: Command }>> = {
   vault: () => import('./vault/command.ts'),
   check: () => import('./check.ts'),
   controller: () => import('./controller.ts'),
+  identity: () => import('./identity.ts'),
+  workload: () => import('./workload.ts'),
 };
 
 export async function main(process: NodeJS.Process): Promise<void> {
