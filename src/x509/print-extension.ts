@@ -1,4 +1,4 @@
-import { readEach, readInside, tags } from './der.ts';
+import { tags } from './der.ts';
 import {
   type Extension,
   type KeyUsage,
@@ -13,6 +13,7 @@ import {
 } from './extension.ts';
 import { formatRange, readNameConstraints, type Subtree } from './name-constraints.ts';
 import { oids } from './oid.ts';
+import { readPolicies } from './policy.ts';
 import { altNameLines } from './print-alt-name.ts';
 import { vendorExtensions } from './print-vendor-extension.ts';
 import { runes, upperHex } from './text-layout.ts';
@@ -127,7 +128,7 @@ const standard: Readonly<Record<string, ExtensionPrinter>> = {
   },
   [oids.certificatePolicies]: {
     title: 'X509v3 Certificate Policies',
-    lines: (value) => readPolicies(value).map((policy) => `${indent}Policy: ${policy}`),
+    lines: (value) => readPolicies(value).map(({ oid }) => `${indent}Policy: ${oid}`),
   },
   [oids.authorityKeyIdentifier]: {
     title: 'X509v3 Authority Key Identifier',
@@ -170,20 +171,6 @@ function subtreeLines(heading: string, subtrees: readonly Subtree[]): string[] {
     ),
   ];
   return lines.length > 0 ? [`${indent}${heading}:`, ...lines] : [];
-}
-
-function readPolicies(value: Buffer): string[] {
-  return readValue('certificate policies', value, (reader) =>
-    readInside(reader, tags.sequence, (inner) =>
-      readEach(inner, (each) =>
-        readInside(each, tags.sequence, (policy) => {
-          const id = policy.oid();
-          if (!policy.atEnd) policy.anything();
-          return id;
-        }),
-      ),
-    ),
-  );
 }
 
 /** The lines of one extension of a certificate, title first. @throws Fault `x509.extension.malformed` */

@@ -1,27 +1,24 @@
 import { algorithmName } from './algorithm-name.ts';
-import { readDer, readInside, tags } from './der.ts';
+import { dsaKey, readDsaNumbers } from './dsa-key.ts';
 import { oids } from './oid.ts';
 import { type KeySpec, publicKeyAlgorithm, publicKeyBytes, readSpki, rsaNumbers } from './spki.ts';
 import { hexLines, magnitude } from './text-layout.ts';
 
-const dsa = '1.2.840.10040.4.1';
 const known = new Set<string>([oids.ecPublicKey, oids.rsaEncryption, oids.ed25519]);
-
-/** A DSA key, which step prints though nothing verifies with it any more. */
-interface DsaNumbers {
-  pub: Buffer;
-  P: Buffer;
-  Q: Buffer;
-  G: Buffer;
-}
 
 /** The lines under `Subject Public Key Info:`, of a supported algorithm or not. */
 export function keyLines(spki: Buffer): string[] {
   const oid = publicKeyAlgorithm(spki);
   const title = '            Public Key Algorithm: ';
-  if (oid === dsa) {
-    const numbers = Object.entries(dsaNumbers(spki)) as [string, Buffer][];
-    return [`${title}DSA`, ...numbers.flatMap(([name, number]) => numberLines(name, number))];
+  if (oid === dsaKey) {
+    const { p, q, g, y } = readDsaNumbers(spki);
+    return [
+      `${title}DSA`,
+      ...numberLines('pub', y),
+      ...numberLines('P', p),
+      ...numberLines('Q', q),
+      ...numberLines('G', g),
+    ];
   }
   if (!known.has(oid)) {
     const bytes = hexLines(publicKeyBytes(spki), 15, 20);
@@ -70,26 +67,10 @@ function algorithmOf({ type }: KeySpec): string {
   return type === 'rsa' ? 'RSA' : type === 'ec' ? 'ECDSA' : 'Ed25519';
 }
 
-function dsaNumbers(spki: Buffer): DsaNumbers {
-  return readDer(spki, (reader) =>
-    readInside(reader, tags.sequence, (inner) => {
-      const [P, Q, G] = readInside(inner, tags.sequence, (algorithm) => {
-        algorithm.oid();
-        return readInside(algorithm, tags.sequence, (three) => [
-          three.integer(),
-          three.integer(),
-          three.integer(),
-        ]);
-      });
-      return { pub: readDer(inner.bitStringBytes(), (bits) => bits.integer()), P, Q, G };
-    }),
-  );
-}
-
 /** The key in a few words: `ECDSA P-256`, `RSA 2048`, `Ed25519 256`, `DSA 160`, or the algorithm alone. */
 export function keyInWords(spki: Buffer): string {
   const oid = publicKeyAlgorithm(spki);
-  if (oid === dsa) return `DSA ${magnitude(dsaNumbers(spki).Q).length * 8}`;
+  if (oid === dsaKey) return `DSA ${magnitude(readDsaNumbers(spki).q).length * 8}`;
   if (!known.has(oid)) return algorithmName(oid);
   const spec = readSpki(spki);
   // Whole bytes, as Go counts a key's size.

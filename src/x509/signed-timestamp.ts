@@ -7,9 +7,12 @@ export interface SignedTimestamp {
   version: number;
   logId: Buffer;
   timestampMs: number;
+  extensions: Buffer;
   /** `SHA256-ECDSA` */
   algorithm: string;
   signature: Buffer;
+  /** The signature as it stands, its algorithm and length before it. */
+  signed: Buffer;
 }
 
 const hashes = ['None', 'MD5', 'SHA1', 'SHA224', 'SHA256', 'SHA384', 'SHA512'];
@@ -29,12 +32,13 @@ function readTimestamp(reader: TlsReader): SignedTimestamp {
   const version = reader.bytes(1)[0]!;
   const logId = reader.bytes(32);
   const timestampMs = Number(reader.bytes(8).readBigUInt64BE());
-  reader.vector();
+  const extensions = reader.vector();
+  const signed = reader.rest();
   const [hash, signature] = reader.bytes(2);
   const algorithm = `${hashes[hash!] ?? `UNKNOWN(${hash})`}-${signatures[signature!] ?? `UNKNOWN(${signature})`}`;
   // Beyond what a date can be; a log that says so has not said when.
   if (timestampMs > 8.64e15) throw timestampFault('a time that is none');
-  return { version, logId, timestampMs, algorithm, signature: reader.all() };
+  return { version, logId, timestampMs, extensions, algorithm, signature: reader.all(), signed };
 }
 
 /** TLS's way of writing: fixed sizes, and vectors with two bytes of length. */
@@ -58,6 +62,11 @@ class TlsReader {
 
   vector(): Buffer {
     return this.bytes(this.bytes(2).readUInt16BE());
+  }
+
+  /** All that is left, without passing over it. */
+  rest(): Buffer {
+    return this.#bytes.subarray(this.#at);
   }
 
   /** A vector that is all that is left. */

@@ -1,0 +1,217 @@
+import { Fault } from '../base/fault.ts';
+import { signedDocument } from './certificate.ts';
+import {
+  contextConstructed,
+  type DerReader,
+  type DerWriter,
+  readDer,
+  readEach,
+  readInside,
+  readWhole,
+  tags,
+  writeDer,
+} from './der.ts';
+import {
+  authorityKeyIdentifier,
+  type Extension,
+  findExtension,
+  readAuthorityKeyIdentifier,
+  readExtensions,
+  readValue,
+  writeExtensions,
+} from './extension.ts';
+import { type Name, readNameFrom } from './name.ts';
+import { oids } from './oid.ts';
+import { encodePem } from './pem.ts';
+import { readAlgorithmIdentifier, type Signer } from './signature.ts';
+
+/** RFC 5280 section 5.3.1, by its numbers; 7 is not used. */
+const reasonNumbers = {
+  unspecified: 0,
+  'key compromise': 1,
+  'ca compromise': 2,
+  'affiliation changed': 3,
+  superseded: 4,
+  'cessation of operation': 5,
+  'certificate hold': 6,
+  'remove from crl': 8,
+  'privilege withdrawn': 9,
+  'aa compromise': 10,
+} as const;
+
+export type RevocationReason = keyof typeof reasonNumbers;
+
+const reasonOfNumber = new Map(
+  Object.entries(reasonNumbers).map(([reason, number]) => [number as number, reason as RevocationReason]),
+);
+
+export interface RevokedCertificate {
+  /** Content octets of the serial number. */
+  serial: Buffer;
+  /** Epoch milliseconds. */
+  revokedAt: number;
+  reason?: RevocationReason;
+}
+
+export interface CrlTemplate {
+  issuer: Name;
+  /** Rises with each list of an issuer (RFC 5280 section 5.2.3). */
+  number: number | bigint;
+  /** Epoch milliseconds. */
+  thisUpdate: number;
+  nextUpdate: number;
+  revoked: readonly RevokedCertificate[];
+  /** Key identifier of the issuer's certificate. */
+  authorityKeyId: Uint8Array;
+}
+
+/** A certificate revocation list (RFC 5280 section 5). */
+export interface CertificateList {
+  readonly der: Buffer;
+  /** What the signature is over. */
+  readonly tbs: Buffer;
+  readonly issuer: Name;
+  /** Epoch milliseconds. */
+  readonly thisUpdate: number;
+  readonly nextUpdate?: number;
+  readonly revoked: readonly RevokedCertificate[];
+  readonly number?: bigint;
+  readonly authorityKeyId?: Buffer;
+  readonly extensions: readonly Extension[];
+  /** AlgorithmIdentifier, DER. */
+  readonly signatureAlgorithm: Buffer;
+  readonly signature: Buffer;
+}
+
+/** A list of a million entries stays below it. */
+const limits = { sizeBytes: 64 * 2 ** 20, depth: 16 };
+
+/**
+ * Signs a version 2 list and answers its DER. Without entries the list of them is left out, as RFC 5280 section
+ * 5.1.2.6 asks.
+ */
+export async function buildCrl(template: CrlTemplate, signer: Signer): Promise<Buffer> {
+  const { issuer, thisUpdate, nextUpdate, revoked } = template;
+  const tbs = writeDer((writer) =>
+    writer.sequence(() => {
+      writer.smallInteger(1).raw(signer.algorithm).raw(issuer.der).time(thisUpdate).time(nextUpdate);
+      if (revoked.length > 0) {
+        writer.sequence(() => {
+          for (const entry of revoked) writeEntry(writer, entry);
+        });
+      }
+      writer.wrap(contextConstructed(0), () =>
+        writeExtensions(writer, [
+          authorityKeyIdentifier(template.authorityKeyId),
+          crlNumber(template.number),
+        ]),
+      );
+    }),
+  );
+  return signedDocument(tbs, signer.algorithm, await signer.sign(tbs));
+}
+
+function writeEntry(writer: DerWriter, { serial, revokedAt, reason }: RevokedCertificate): void {
+  writer.sequence(() => {
+    writer.primitive(tags.integer, serial).time(revokedAt);
+    // Unspecified is said by saying nothing (RFC 5280 section 5.3.1).
+    if (reason === undefined || reason === 'unspecified') return;
+    const value = writeDer((inner) => inner.smallInteger(reasonNumbers[reason], tags.enumerated));
+    writeExtensions(writer, [{ oid: oids.crlReason, critical: false, value }]);
+  });
+}
+
+function crlNumber(number: number | bigint): Extension {
+  const hex = BigInt(number).toString(16);
+  const bytes = Buffer.from(hex.padStart(hex.length + (hex.length % 2), '0'), 'hex');
+  return { oid: oids.crlNumber, critical: false, value: writeDer((writer) => writer.unsignedInteger(bytes)) };
+}
+
+/**
+ * Reads a list, strictly, version 1 included.
+ *
+ * @throws Fault `x509.crl.malformed`, with the fault that says where as its cause.
+ */
+export function readCrl(der: Buffer): CertificateList {
+  try {
+    return readDer(der, (reader) => ({ der, ...readInside(reader, tags.sequence, readFields) }), limits);
+  } catch (cause) {
+    if (!(cause instanceof Fault)) throw cause;
+    throw crlFault('malformed', `the revocation list is malformed: ${cause.message}`, cause);
+  }
+}
+
+function readFields(reader: DerReader): Omit<CertificateList, 'der'> {
+  const { der: tbs, value } = readWhole(reader, tags.sequence, readTbs);
+  const { algorithm, ...fields } = value;
+  const signatureAlgorithm = readAlgorithmIdentifier(reader);
+  if (!algorithm.equals(signatureAlgorithm)) {
+    throw crlFault('structure', 'it names one signature algorithm inside and another outside');
+  }
+  return { tbs, ...fields, signatureAlgorithm, signature: reader.bitStringBytes() };
+}
+
+function readTbs(reader: DerReader) {
+  const version = reader.nextTag === tags.integer ? reader.smallInteger(1) : 0;
+  const algorithm = readAlgorithmIdentifier(reader);
+  const issuer = readNameFrom(reader);
+  const thisUpdate = reader.time();
+  const timed = reader.nextTag === tags.utcTime || reader.nextTag === tags.generalizedTime;
+  const nextUpdate = timed ? { nextUpdate: reader.time() } : {};
+  const revoked =
+    reader.nextTag === tags.sequence
+      ? readInside(reader, tags.sequence, (inner) =>
+          readEach(inner, (each) => readInside(each, tags.sequence, readEntry)),
+        )
+      : [];
+  const extensions = reader.atEnd ? [] : readInside(reader, contextConstructed(0), readExtensions);
+  if (extensions.length > 0 && version === 0) throw crlFault('structure', 'version 1 has no extensions');
+  return {
+    algorithm,
+    issuer,
+    thisUpdate,
+    ...nextUpdate,
+    revoked,
+    extensions,
+    ...readOwnExtensions(extensions),
+  };
+}
+
+function readEntry(reader: DerReader): RevokedCertificate {
+  const serial = reader.integer();
+  const revokedAt = reader.time();
+  const extension = reader.atEnd ? undefined : findExtension(readExtensions(reader), oids.crlReason);
+  if (!extension) return { serial, revokedAt };
+  const number = readValue('CRL reason', extension.value, (inner) => inner.smallInteger(10, tags.enumerated));
+  const reason = reasonOfNumber.get(number);
+  if (!reason) throw crlFault('structure', `reason ${number} is none`);
+  return { serial, revokedAt, reason };
+}
+
+function readOwnExtensions(
+  extensions: readonly Extension[],
+): Pick<CertificateList, 'number' | 'authorityKeyId'> {
+  const number = findExtension(extensions, oids.crlNumber);
+  const authority = findExtension(extensions, oids.authorityKeyIdentifier);
+  const keyId = authority && readAuthorityKeyIdentifier(authority.value).keyId;
+  return {
+    ...(number ? { number: readNumber(number.value) } : {}),
+    ...(keyId ? { authorityKeyId: keyId } : {}),
+  };
+}
+
+function readNumber(value: Buffer): bigint {
+  const content = readValue('CRL number', value, (reader) => reader.integer());
+  if (content[0]! >= 0x80 || content.length > 21)
+    throw crlFault('structure', 'its number is negative or too large');
+  return BigInt(`0x${content.toString('hex')}`);
+}
+
+/** PEM, ending in a newline. */
+export function crlPem(der: Uint8Array): string {
+  return encodePem('X509 CRL', der);
+}
+
+function crlFault(kind: string, message: string, cause?: unknown): Fault {
+  return new Fault(message, { code: `x509.crl.${kind}`, blame: 'caller', cause });
+}
