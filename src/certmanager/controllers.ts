@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { minuteMs, secondMs } from '../base/duration.ts';
 import type { Entropy } from '../base/entropy.ts';
-import { describeError, Fault } from '../base/fault.ts';
+import { describeError } from '../base/fault.ts';
 import type { Log } from '../base/log.ts';
 import { type Controller, type ControllerOptions, startController } from '../kube/controller.ts';
 import { type EventRecorder, eventRecorder } from '../kube/event-recorder.ts';
@@ -13,8 +13,9 @@ import { certificateReconciler } from './certificate-reconciler.ts';
 import { connectionPool } from './connection-pool.ts';
 import { credentialWatch } from './credential-watch.ts';
 import { issuerReconciler } from './issuer-reconciler.ts';
-import { clusterIssuers } from './kinds.ts';
-import { requestReconciler } from './request-reconciler.ts';
+import type { Issuer } from './kinds.ts';
+import { type RequestReconciler, requestReconciler } from './request-reconciler.ts';
+import type { SigningContext } from './signing.ts';
 import type { HttpClientFactory } from './vault-client.ts';
 import { credentialNamespace, secretsOf } from './vault-credentials.ts';
 
@@ -37,8 +38,6 @@ export interface CertManager {
   close(): Promise<void>;
 }
 
-type Work = [name: string, queue: WorkQueue, reconcile: ControllerOptions['reconcile']];
-
 /** How many objects of each kind are worked on at once. */
 const concurrency = 5;
 
@@ -48,100 +47,47 @@ const concurrency = 5;
  * complete, however long the API server or the definitions take to appear.
  */
 export async function startCertManager(options: CertManagerOptions): Promise<CertManager> {
-  const { kube, clock, entropy, log, clusterResourceNamespace = 'cert-manager', approves = true } = options;
+  const { kube, clock, entropy, log, clusterResourceNamespace = 'cert-manager' } = options;
   const ending = new AbortController();
-  const certificateQueue = workQueue({ clock, initialBackoffMs: secondMs, maxBackoffMs: 30 * secondMs });
-  const requestQueue = workQueue({ clock, initialBackoffMs: 5 * secondMs, maxBackoffMs: 5 * minuteMs });
-  const issuerQueue = workQueue({ clock, initialBackoffMs: 5 * secondMs, maxBackoffMs: 5 * minuteMs });
   const connections = connectionPool(options.http);
-  const signing = { kube, connect: connections.connect, clusterResourceNamespace };
-  const recorders = recorderOf(options);
-
-  const credentials = credentialWatch({ client: kube, clock, log, onChange: credentialChanged });
+  const queues: Queues = {
+    certificates: workQueue({ clock, initialBackoffMs: secondMs, maxBackoffMs: 30 * secondMs }),
+    requests: workQueue({ clock, initialBackoffMs: 5 * secondMs, maxBackoffMs: 5 * minuteMs }),
+    issuers: workQueue({ clock, initialBackoffMs: 5 * secondMs, maxBackoffMs: 5 * minuteMs }),
+  };
+  const readers = (issuer: Issuer) =>
+    secretsOf(issuer).map((name) => `${credentialNamespace(issuer, clusterResourceNamespace)}/${name}`);
+  const credentials = credentialWatch({
+    client: kube,
+    clock,
+    log,
+    onChange(secretKey) {
+      for (const issuer of caches.allIssuers().filter((one) => readers(one).includes(secretKey))) {
+        queues.issuers.add(keyOf(issuer.metadata));
+        caches.wakeDependents(keyOf(issuer.metadata));
+      }
+    },
+  });
   const caches: Caches = startCaches(
     { kube, clock, entropy, log, signal: ending.signal },
     {
-      certificate: (key) => certificateQueue.add(key),
-      request: (key, urgent) => {
-        if (urgent) requests.wake(key);
-        requestQueue.add(key);
+      certificate: (key) => queues.certificates.add(key),
+      request(key, urgent) {
+        if (urgent) reconcilers.requests.wake(key);
+        queues.requests.add(key);
       },
-      issuer: (key) => issuerQueue.add(key),
-      issuersChanged: () => credentials.follow(credentialKeys()),
+      issuer: (key) => queues.issuers.add(key),
+      issuersChanged: () => credentials.follow(new Set(caches.allIssuers().flatMap(readers))),
     },
   );
-  const requests = requestReconciler({
-    ...signing,
-    clock,
-    log,
-    approves,
-    requestOf: caches.requestOf,
-    issuerOf: caches.issuerNamed,
-    tell: (request, { type, reason, message, by }) =>
-      void recorders(`certificaterequests-${by}`).record(request, type, reason, message),
-  });
-
-  /** Issuer keys by the Secrets that they read. */
-  function credentialKeys(): Set<string> {
-    return new Set(caches.allIssuers().flatMap(credentialKeysOf));
-  }
-
-  function credentialKeysOf(issuer: ReturnType<Caches['allIssuers']>[number]): string[] {
-    const namespace = credentialNamespace(issuer, clusterResourceNamespace);
-    return secretsOf(issuer).map((name) => `${namespace}/${name}`);
-  }
-
-  function credentialChanged(secretKey: string): void {
-    for (const issuer of caches.allIssuers()) {
-      if (!credentialKeysOf(issuer).includes(secretKey)) continue;
-      issuerQueue.add(keyOf(issuer.metadata));
-      caches.wakeDependents(keyOf(issuer.metadata));
-    }
-  }
-
-  const reconcilers: [
-    string,
-    WorkQueue,
-    (key: string) => Promise<{ requeueAfterMs?: number | undefined }>,
-  ][] = [
-    [
-      'certificates',
-      certificateQueue,
-      certificateReconciler({
-        kube,
-        clock,
-        entropy,
-        log,
-        factsOf: caches.factsOf,
-        tell: (certificate, { type, reason, message, by }) =>
-          void recorders(`certificates-${by}`).record(certificate, type, reason, message),
-      }),
-    ],
-    ['certificaterequests', requestQueue, requests.reconcile],
-    [
-      'issuers',
-      issuerQueue,
-      issuerReconciler({
-        ...signing,
-        clock,
-        log,
-        issuerOf: caches.issuerOf,
-        tell: (issuer, { reason, message }) =>
-          void recorders(issuer.kind === clusterIssuers.kind ? 'clusterissuers' : 'issuers').record(
-            issuer,
-            'Warning',
-            reason,
-            message,
-          ),
-      }),
-    ],
-  ];
-  const running = startWhenSynced(caches, work, options);
+  const signing = { kube, connect: connections.connect, clusterResourceNamespace };
+  const reconcilers = reconcilersOf(options, caches, signing);
+  const running = startWhenSynced(caches, queues, reconcilers, options);
   return {
     async close() {
       ending.abort();
       credentials.close();
-      for (const [, queue] of work) queue.close();
+      for (const queue of Object.values(queues)) queue.close();
       // Requests to CAs end with their connections, so that nothing waits for a CA that does not answer.
       connections.close();
       await Promise.all((await running).map((controller) => controller.close()));
@@ -149,26 +95,72 @@ export async function startCertManager(options: CertManagerOptions): Promise<Cer
   };
 }
 
+interface Queues {
+  certificates: WorkQueue;
+  requests: WorkQueue;
+  issuers: WorkQueue;
+}
+
+interface Reconcilers {
+  certificates: ControllerOptions['reconcile'];
+  requests: RequestReconciler;
+  issuers: ControllerOptions['reconcile'];
+}
+
+function reconcilersOf(options: CertManagerOptions, caches: Caches, signing: SigningContext): Reconcilers {
+  const { kube, clock, entropy, log, approves = true } = options;
+  const recorder = recorderOf(options);
+  return {
+    certificates: certificateReconciler({
+      kube,
+      clock,
+      entropy,
+      log,
+      factsOf: caches.factsOf,
+      tell: (certificate, { type, reason, message, by }) =>
+        void recorder(`certificates-${by}`).record(certificate, type, reason, message),
+    }),
+    requests: requestReconciler({
+      ...signing,
+      clock,
+      log,
+      approves,
+      requestOf: caches.requestOf,
+      issuerOf: caches.issuerNamed,
+      tell: (request, { type, reason, message, by }) =>
+        void recorder(`certificaterequests-${by}`).record(request, type, reason, message),
+    }),
+    issuers: issuerReconciler({
+      ...signing,
+      clock,
+      log,
+      issuerOf: caches.issuerOf,
+      tell: (issuer, { reason, message }) =>
+        void recorder(`${issuer.kind.toLowerCase()}s`).record(issuer, 'Warning', reason, message),
+    }),
+  };
+}
+
 async function startWhenSynced(
   caches: Caches,
-  reconcilers: readonly [
-    string,
-    WorkQueue,
-    (key: string) => Promise<{ requeueAfterMs?: number | undefined }>,
-  ][],
+  queues: Queues,
+  reconcilers: Reconcilers,
   { clock, log }: CertManagerOptions,
 ): Promise<Controller[]> {
   try {
     await caches.synced;
   } catch (error) {
     // Closed before the API server ever answered.
-    if (error instanceof Fault && error.code === 'kube.informer.stopped') return [];
-    log.error('certificate controllers did not start', { reason: describeError(error) });
+    log.info('certificate controllers were closed before they began', { reason: describeError(error) });
     return [];
   }
-  return work.map(([name, queue, reconcile]) =>
-    startController({ name, queue, reconcile, clock, log, concurrency }),
-  );
+  const start = (name: keyof Queues, reconcile: ControllerOptions['reconcile']) =>
+    startController({ name, queue: queues[name], reconcile, clock, log, concurrency });
+  return [
+    start('certificates', reconcilers.certificates),
+    start('requests', reconcilers.requests.reconcile),
+    start('issuers', reconcilers.issuers),
+  ];
 }
 
 /** One recorder for each component, named as upstream's are. */

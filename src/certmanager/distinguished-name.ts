@@ -32,7 +32,7 @@ export function parseDistinguishedName(text: string): Name {
           writeDer((one) => one.sequence(() => one.oid(oid).text(directoryStringTag(value), value))),
         );
         writer.set(() => {
-          for (const member of members.toSorted(Buffer.compare)) writer.raw(member);
+          for (const member of members.toSorted((a, b) => Buffer.compare(a, b))) writer.raw(member);
         });
       }
     }),

@@ -22,7 +22,7 @@ type VaultCheck = (vault: VaultIssuer) => string | undefined;
 /** Upstream's checks of a Vault issuer, in its order; each answers what is wrong. */
 const vaultChecks: readonly VaultCheck[] = [
   ({ server, path }) => (server && path ? undefined : 'Vault server and path are required fields'),
-  ({ auth = {} }) =>
+  ({ auth }) =>
     methodsOf(auth) > 0
       ? undefined
       : 'Vault tokenSecretRef, appRole, clientCertificate, kubernetes, or aws is required',
