@@ -7,7 +7,7 @@ import { type KubeObject, type Resource, type Secret, secrets } from '../kube/re
 import type { CertificateFacts } from './certificate-facts.ts';
 import { conditionOf, epochMs } from './conditions.ts';
 import { heldSecret } from './held-secret.ts';
-import { type KeyIndex, keyIndex } from './key-index.ts';
+import { keyIndex } from './key-index.ts';
 import {
   type Certificate,
   type CertificateRequest,
@@ -17,7 +17,6 @@ import {
   group,
   type Issuer,
   type IssuerReference,
-  isOwnedBy,
   issuerIdentity,
   issuers,
   keys,
@@ -33,154 +32,149 @@ export interface Wakes {
   issuersChanged(): void;
 }
 
-export interface Caches {
-  synced: Promise<unknown>;
-  factsOf: (certificateKey: string) => CertificateFacts | undefined;
-  requestOf: (key: string) => CertificateRequest | undefined;
-  /** By `namespace/name` or, for a ClusterIssuer, name. */
-  issuerOf: (key: string) => Issuer | undefined;
-  issuerNamed: (reference: IssuerReference, namespace: string) => Issuer | undefined;
-  allIssuers: () => Issuer[];
-  /** Wakes what waits for an issuer. */
-  wakeDependents: (issuerKey: string) => void;
+export interface CacheOptions {
+  kube: KubeClient;
+  clock: Clock;
+  entropy: Entropy;
+  log: Log;
+  signal: AbortSignal;
 }
 
 /** The four kinds and the Secrets labelled for our attention, with whom each change concerns. */
-export function startCaches(
-  options: { kube: KubeClient; clock: Clock; entropy: Entropy; log: Log; signal: AbortSignal },
-  wakes: Wakes,
-): Caches {
-  const { kube, clock, entropy, log, signal } = options;
-  const bySecret = keyIndex<Certificate>(({ metadata, spec }) => [
+export class Caches {
+  /** Resolves when all of them are complete. */
+  readonly synced: Promise<unknown>;
+  readonly #wakes: Wakes;
+  readonly #certificates: Informer<Certificate>;
+  readonly #requests: Informer<CertificateRequest>;
+  readonly #secrets: Informer<Secret>;
+  readonly #issuers: Informer<Issuer>;
+  readonly #clusterIssuers: Informer<Issuer>;
+  readonly #certificatesBySecret = keyIndex<Certificate>(({ metadata, spec }) => [
     `${metadata.namespace}/${spec.secretName}`,
   ]);
-  const certificatesByIssuer = keyIndex<Certificate>(referredIssuer);
-  const requestsByIssuer = keyIndex<CertificateRequest>(referredIssuer);
-  const requestsByOwner = keyIndex<CertificateRequest>(controllerUid);
-  const nextKeysByOwner = keyIndex<Secret>(controllerUid);
+  readonly #certificatesByIssuer = keyIndex<Certificate>(referredIssuer);
+  readonly #requestsByIssuer = keyIndex<CertificateRequest>(referredIssuer);
+  readonly #requestsByOwner = keyIndex<CertificateRequest>(controllerUid);
+  readonly #secretsByOwner = keyIndex<Secret>(controllerUid);
 
-  function follow<T extends KubeObject>(
-    resource: Resource,
-    onChange: (object: T | undefined, previous: T | undefined) => void,
-    listOptions: ListOptions = {},
-  ): Informer<T> {
-    return startInformer<T>({
-      client: kube,
-      resource,
-      options: listOptions,
-      clock,
-      entropy,
-      log,
-      signal,
-      onChange,
+  constructor(options: CacheOptions, wakes: Wakes) {
+    this.#wakes = wakes;
+    this.#certificates = follow(options, certificates, (now, before) =>
+      this.#certificateChanged(now, before),
+    );
+    this.#requests = follow(options, certificateRequests, (now, before) => this.#requestChanged(now, before));
+    this.#secrets = follow(options, secrets, (now, before) => this.#secretChanged(now, before), {
+      labelSelector: `${keys.attention}=true`,
     });
+    this.#issuers = follow(options, issuers, (now, before) => this.#issuerChanged(now, before));
+    this.#clusterIssuers = follow(options, clusterIssuers, (now, before) => this.#issuerChanged(now, before));
+    const all = [this.#certificates, this.#requests, this.#secrets, this.#issuers, this.#clusterIssuers];
+    this.synced = Promise.all(all.map(({ synced }) => synced));
   }
 
-  const certificateCache = follow<Certificate>(certificates, (object, previous) => {
-    bySecret.update(object, previous);
-    certificatesByIssuer.update(object, previous);
-    const { metadata } = (object ?? previous)!;
-    wakes.certificate(keyOf(metadata));
-    // Whoever shares the Secret may be its owner now.
-    if (object && previous && object.spec.secretName === previous.spec.secretName) return;
-    for (const one of [object, previous]) {
-      if (one) wakeNamers(bySecret, one.metadata.namespace, one.spec.secretName);
-    }
-  });
-
-  const requestCache = follow<CertificateRequest>(certificateRequests, (object, previous) => {
-    requestsByIssuer.update(object, previous);
-    requestsByOwner.update(object, previous);
-    const request = (object ?? previous)!;
-    wakes.request(keyOf(request.metadata), false);
-    wakeOwner(request);
-  });
-
-  const secretCache = follow<Secret>(
-    secrets,
-    (object, previous) => {
-      nextKeysByOwner.update(object, previous);
-      const { metadata } = (object ?? previous)!;
-      wakeNamers(bySecret, metadata.namespace, metadata.name);
-      wakeOwner((object ?? previous)!);
-    },
-    { labelSelector: `${keys.attention}=true` },
-  );
-
-  const issuerChanged = (object: Issuer | undefined, previous: Issuer | undefined) => {
-    const key = keyOf((object ?? previous)!.metadata);
-    const resync = object === previous;
-    if (resync || object?.metadata.generation !== previous?.metadata.generation || !object || !previous) {
-      wakes.issuersChanged();
-      wakes.issuer(key);
-    }
-    if (!resync && (!previous || !object || standing(object) !== standing(previous))) wakeDependents(key);
-  };
-  const issuerCache = follow<Issuer>(issuers, issuerChanged);
-  const clusterIssuerCache = follow<Issuer>(clusterIssuers, issuerChanged);
-
-  function wakeNamers(index: KeyIndex<Certificate>, namespace: string | undefined, secretName: string): void {
-    for (const key of index.keys(`${namespace}/${secretName}`)) wakes.certificate(key);
-  }
-
-  function wakeOwner({ metadata }: KubeObject): void {
-    const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
-    if (owner?.kind === certificates.kind) wakes.certificate(`${metadata.namespace}/${owner.name}`);
-  }
-
-  function wakeDependents(issuerKey: string): void {
-    for (const key of requestsByIssuer.keys(issuerKey)) wakes.request(key, true);
-    for (const key of certificatesByIssuer.keys(issuerKey)) wakes.certificate(key);
-  }
-
-  function issuerOf(key: string): Issuer | undefined {
+  /** What is known about the Certificate of a key; undefined where there is none. */
+  factsOf(key: string): CertificateFacts | undefined {
     const { name, namespace } = splitKey(key);
-    return namespace === undefined ? clusterIssuerCache.get(name) : issuerCache.get(name, namespace);
-  }
-
-  function factsOf(key: string): CertificateFacts | undefined {
-    const { name, namespace } = splitKey(key);
-    const certificate = certificateCache.get(name, namespace);
+    const certificate = this.#certificates.get(name, namespace);
     if (!certificate) return undefined;
     const { uid = '' } = certificate.metadata;
     const { secretName, issuerRef } = certificate.spec;
-    const secret = secretCache.get(secretName, namespace);
-    const issuer = issuerNamed(issuerRef, namespace!);
+    const secret = this.#secrets.get(secretName, namespace);
+    const issuer = this.issuerNamed(issuerRef, namespace!);
     return {
       certificate,
       secret: secret && heldSecret(secret),
-      requests: found(requestsByOwner.keys(uid), requestCache),
-      nextKeys: found(nextKeysByOwner.keys(uid), secretCache).filter(
-        (held) => held.metadata.labels?.[keys.nextPrivateKey] === 'true' && isOwnedBy(held, certificate),
+      requests: found(this.#requestsByOwner.keys(uid), this.#requests),
+      nextKeys: found(this.#secretsByOwner.keys(uid), this.#secrets).filter(
+        ({ metadata }) => metadata.labels?.[keys.nextPrivateKey] === 'true',
       ),
-      rivals: found(bySecret.keys(`${namespace}/${secretName}`), certificateCache).filter(
+      rivals: found(this.#certificatesBySecret.keys(`${namespace}/${secretName}`), this.#certificates).filter(
         ({ metadata }) => metadata.name !== name,
       ),
       issuerAuthorizedSinceMs: issuer && authorizedSinceMs(issuer),
     };
   }
 
-  function issuerNamed(reference: IssuerReference, namespace: string): Issuer | undefined {
-    const key = issuerKeyOf(reference, namespace);
-    return key === undefined ? undefined : issuerOf(key);
+  requestOf(key: string): CertificateRequest | undefined {
+    const { name, namespace } = splitKey(key);
+    return this.#requests.get(name, namespace);
   }
 
-  return {
-    synced: Promise.all(
-      [certificateCache, requestCache, secretCache, issuerCache, clusterIssuerCache].map(
-        ({ synced }) => synced,
-      ),
-    ),
-    factsOf,
-    requestOf: (key) => {
-      const { name, namespace } = splitKey(key);
-      return requestCache.get(name, namespace);
-    },
-    issuerOf,
-    issuerNamed,
-    allIssuers: () => [...issuerCache.list(), ...clusterIssuerCache.list()],
-    wakeDependents,
-  };
+  /** By `namespace/name` or, for a ClusterIssuer, name. */
+  issuerOf(key: string): Issuer | undefined {
+    const { name, namespace } = splitKey(key);
+    return namespace === undefined ? this.#clusterIssuers.get(name) : this.#issuers.get(name, namespace);
+  }
+
+  issuerNamed(reference: IssuerReference, namespace: string): Issuer | undefined {
+    const key = issuerKeyOf(reference, namespace);
+    return key === undefined ? undefined : this.issuerOf(key);
+  }
+
+  allIssuers(): Issuer[] {
+    return [...this.#issuers.list(), ...this.#clusterIssuers.list()];
+  }
+
+  /** Wakes what waits for an issuer. */
+  wakeDependents(issuerKey: string): void {
+    for (const key of this.#requestsByIssuer.keys(issuerKey)) this.#wakes.request(key, true);
+    for (const key of this.#certificatesByIssuer.keys(issuerKey)) this.#wakes.certificate(key);
+  }
+
+  #certificateChanged(now: Certificate | undefined, before: Certificate | undefined): void {
+    this.#certificatesBySecret.update(now, before);
+    this.#certificatesByIssuer.update(now, before);
+    this.#wakes.certificate(keyOf((now ?? before)!.metadata));
+    // Whoever shares the Secret may be its owner now.
+    if (now && before && now.spec.secretName === before.spec.secretName) return;
+    for (const one of [now, before]) {
+      if (one) this.#wakeNamers(one.metadata.namespace, one.spec.secretName);
+    }
+  }
+
+  #requestChanged(now: CertificateRequest | undefined, before: CertificateRequest | undefined): void {
+    this.#requestsByIssuer.update(now, before);
+    this.#requestsByOwner.update(now, before);
+    const request = (now ?? before)!;
+    this.#wakes.request(keyOf(request.metadata), false);
+    this.#wakeOwner(request);
+  }
+
+  #secretChanged(now: Secret | undefined, before: Secret | undefined): void {
+    this.#secretsByOwner.update(now, before);
+    const secret = (now ?? before)!;
+    this.#wakeNamers(secret.metadata.namespace, secret.metadata.name);
+    this.#wakeOwner(secret);
+  }
+
+  #issuerChanged(now: Issuer | undefined, before: Issuer | undefined): void {
+    const key = keyOf((now ?? before)!.metadata);
+    if (now === before || !now || !before || now.metadata.generation !== before.metadata.generation) {
+      this.#wakes.issuersChanged();
+      this.#wakes.issuer(key);
+    }
+    if (!now || !before || standing(now) !== standing(before)) this.wakeDependents(key);
+  }
+
+  #wakeNamers(namespace: string | undefined, secretName: string): void {
+    for (const key of this.#certificatesBySecret.keys(`${namespace}/${secretName}`))
+      this.#wakes.certificate(key);
+  }
+
+  #wakeOwner({ metadata }: KubeObject): void {
+    const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
+    if (owner?.kind === certificates.kind) this.#wakes.certificate(`${metadata.namespace}/${owner.name}`);
+  }
+}
+
+function follow<T extends KubeObject>(
+  { kube, clock, entropy, log, signal }: CacheOptions,
+  resource: Resource,
+  onChange: (now: T | undefined, before: T | undefined) => void,
+  options: ListOptions = {},
+): Informer<T> {
+  return startInformer<T>({ client: kube, resource, options, clock, entropy, log, signal, onChange });
 }
 
 function found<T extends KubeObject>(objectKeys: readonly string[], cache: Informer<T>): T[] {

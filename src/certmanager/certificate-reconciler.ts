@@ -42,16 +42,21 @@ const mostSteps = 20;
  * is decided on a Certificate and Secrets read afresh, since a cache that lags behind our own writes would have us do
  * things twice. From there on each answer of the API server is the next fact.
  */
-export function certificateReconciler(context: CertificateContext) {
-  const { clock } = context;
+export class CertificateReconciler {
+  readonly #context: CertificateContext;
 
-  return async (key: string): Promise<{ requeueAfterMs?: number | undefined }> => {
-    const cached = context.factsOf(key);
+  constructor(context: CertificateContext) {
+    this.#context = context;
+  }
+
+  async reconcile(key: string): Promise<{ requeueAfterMs?: number | undefined }> {
+    const { clock } = this.#context;
+    const cached = this.#context.factsOf(key);
     if (!cached) return {};
     const glance = decideCertificate(cached, clock.now());
     if (!glance.step) return requeue(glance, clock.now());
     const { name, namespace } = splitKey(key);
-    let facts = await freshFacts(cached, name, namespace!);
+    let facts = await this.#freshFacts(cached, name, namespace!);
     let applied = false;
     for (let steps = 0; facts && steps < mostSteps; steps++) {
       const decision = decideCertificate(facts, clock.now());
@@ -59,21 +64,21 @@ export function certificateReconciler(context: CertificateContext) {
       if (!step) return requeue(decision, clock.now());
       if (step.do === 'apply secret' && applied) break;
       applied ||= step.do === 'apply secret';
-      facts = await perform(step, facts);
+      facts = await this.#perform(step, facts);
     }
     if (!facts) return {};
     throw new Fault(`Certificate ${key} does not settle`, {
       code: 'certmanager.certificate.unsettled',
       blame: 'capstan',
     });
-  };
+  }
 
-  async function freshFacts(
+  async #freshFacts(
     cached: CertificateFacts,
     name: string,
     namespace: string,
   ): Promise<CertificateFacts | undefined> {
-    const { kube } = context;
+    const { kube } = this.#context;
     const certificate = await kube.get<Certificate>(certificates, name, namespace);
     if (!certificate) return undefined;
     const secret = await kube.get<Secret>(secrets, certificate.spec.secretName, namespace);
@@ -88,8 +93,8 @@ export function certificateReconciler(context: CertificateContext) {
     };
   }
 
-  async function perform(step: CertificateStep, facts: CertificateFacts): Promise<CertificateFacts> {
-    const { kube, log } = context;
+  async #perform(step: CertificateStep, facts: CertificateFacts): Promise<CertificateFacts> {
+    const { kube, log } = this.#context;
     const { name, namespace } = facts.certificate.metadata;
     log.debug('step', { certificate: `${namespace}/${name}`, step: step.do });
     switch (step.do) {
@@ -97,21 +102,21 @@ export function certificateReconciler(context: CertificateContext) {
         const certificate = await kube.replaceStatus<Certificate>(certificates, step.certificate);
         for (const event of step.events) {
           log.info(event.message, { certificate: `${namespace}/${name}`, reason: event.reason });
-          context.tell(certificate, event);
+          this.#context.tell(certificate, event);
         }
         return { ...facts, certificate };
       }
       case 'store key':
-        return storeKey(step, facts);
+        return this.#storeKey(step, facts);
       case 'delete keys': {
-        await remove(secrets, facts.nextKeys, step.names);
-        for (const event of step.events ?? []) context.tell(facts.certificate, event);
+        await this.#remove(secrets, facts.nextKeys, step.names);
+        for (const event of step.events ?? []) this.#context.tell(facts.certificate, event);
         return { ...facts, nextKeys: without(facts.nextKeys, step.names) };
       }
       case 'create request':
-        return createRequest(step, facts);
+        return this.#createRequest(step, facts);
       case 'delete requests':
-        await remove(certificateRequests, facts.requests, step.names);
+        await this.#remove(certificateRequests, facts.requests, step.names);
         return { ...facts, requests: without(facts.requests, step.names) };
       case 'apply secret': {
         log.info('applying Secret', { certificate: `${namespace}/${name}`, because: step.because });
@@ -121,14 +126,14 @@ export function certificateReconciler(context: CertificateContext) {
     }
   }
 
-  async function storeKey(
+  async #storeKey(
     step: CertificateStep & { do: 'store key' },
     facts: CertificateFacts,
   ): Promise<CertificateFacts> {
     const { certificate } = facts;
-    const key = step.reuse ?? (await generateKeyAsync(step.spec, context.entropy));
+    const key = step.reuse ?? (await generateKeyAsync(step.spec, this.#context.entropy));
     const pem = writePrivateKey(key, 'pkcs8');
-    const secret = await createOnce<Secret>(secrets, certificate, {
+    const secret = await this.#createOnce<Secret>(secrets, certificate, {
       apiVersion: 'v1',
       kind: 'Secret',
       metadata: {
@@ -140,57 +145,67 @@ export function certificateReconciler(context: CertificateContext) {
       type: 'Opaque',
       data: { [dataKeys.privateKey]: Buffer.from(pem).toString('base64') },
     });
-    for (const event of step.events) context.tell(certificate, event);
+    for (const event of step.events) this.#context.tell(certificate, event);
     return { ...facts, nextKeys: [...without(facts.nextKeys, [step.name]), secret] };
   }
 
-  async function createRequest(
+  async #createRequest(
     step: CertificateStep & { do: 'create request' },
     facts: CertificateFacts,
   ): Promise<CertificateFacts> {
     const { certificate } = facts;
     const pem = await signingRequest(certificate.spec, step.key);
     try {
-      const request = await createOnce(
+      const request = await this.#createOnce(
         certificateRequests,
         certificate,
         requestObject(step, certificate, pem),
       );
       const message = `Created new CertificateRequest resource ${JSON.stringify(step.name)}`;
-      context.tell(certificate, { type: 'Normal', reason: 'Requested', message, by: 'request-manager' });
+      this.#context.tell(certificate, {
+        type: 'Normal',
+        reason: 'Requested',
+        message,
+        by: 'request-manager',
+      });
       return { ...facts, requests: [...without(facts.requests, [step.name]), request] };
     } catch (error) {
       const message = `Failed to create CertificateRequest: ${describeError(error)}`;
-      context.tell(certificate, { type: 'Warning', reason: 'RequestFailed', message, by: 'request-manager' });
+      this.#context.tell(certificate, {
+        type: 'Warning',
+        reason: 'RequestFailed',
+        message,
+        by: 'request-manager',
+      });
       throw error;
     }
   }
 
   /** Creates what has a name of its own; where it is there already, from a run that was cut short, that counts. */
-  async function createOnce<T extends KubeObject>(
+  async #createOnce<T extends KubeObject>(
     resource: typeof secrets,
     owner: Certificate,
     object: T,
   ): Promise<T> {
     try {
-      return await context.kube.create<T>(resource, object);
+      return await this.#context.kube.create<T>(resource, object);
     } catch (error) {
       if (!refusedFor(error, 'already-exists')) throw error;
       const { name, namespace } = object.metadata;
-      const existing = await context.kube.get<T>(resource, name, namespace);
+      const existing = await this.#context.kube.get<T>(resource, name, namespace);
       if (existing && isOwnedBy(existing, owner)) return existing;
       throw error;
     }
   }
 
-  async function remove(
+  async #remove(
     resource: typeof secrets,
     objects: readonly KubeObject[],
     names: readonly string[],
   ): Promise<void> {
     for (const { metadata } of objects.filter(({ metadata }) => names.includes(metadata.name))) {
       const { name, namespace, uid } = metadata;
-      await context.kube.delete(resource, name, namespace, uid === undefined ? {} : { uid });
+      await this.#context.kube.delete(resource, name, namespace, uid === undefined ? {} : { uid });
     }
   }
 }

@@ -8,8 +8,8 @@ import { type EventRecorder, eventRecorder } from '../kube/event-recorder.ts';
 import { keyOf } from '../kube/informer.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import { type WorkQueue, workQueue } from '../kube/work-queue.ts';
-import { type Caches, startCaches } from './caches.ts';
-import { certificateReconciler } from './certificate-reconciler.ts';
+import { Caches } from './caches.ts';
+import { CertificateReconciler } from './certificate-reconciler.ts';
 import { connectionPool } from './connection-pool.ts';
 import { credentialWatch } from './credential-watch.ts';
 import { issuerReconciler } from './issuer-reconciler.ts';
@@ -68,7 +68,7 @@ export async function startCertManager(options: CertManagerOptions): Promise<Cer
       }
     },
   });
-  const caches: Caches = startCaches(
+  const caches: Caches = new Caches(
     { kube, clock, entropy, log, signal: ending.signal },
     {
       certificate: (key) => queues.certificates.add(key),
@@ -110,23 +110,24 @@ interface Reconcilers {
 function reconcilersOf(options: CertManagerOptions, caches: Caches, signing: SigningContext): Reconcilers {
   const { kube, clock, entropy, log, approves = true } = options;
   const recorder = recorderOf(options);
+  const certificates = new CertificateReconciler({
+    kube,
+    clock,
+    entropy,
+    log,
+    factsOf: (key) => caches.factsOf(key),
+    tell: (certificate, { type, reason, message, by }) =>
+      void recorder(`certificates-${by}`).record(certificate, type, reason, message),
+  });
   return {
-    certificates: certificateReconciler({
-      kube,
-      clock,
-      entropy,
-      log,
-      factsOf: caches.factsOf,
-      tell: (certificate, { type, reason, message, by }) =>
-        void recorder(`certificates-${by}`).record(certificate, type, reason, message),
-    }),
+    certificates: (key) => certificates.reconcile(key),
     requests: requestReconciler({
       ...signing,
       clock,
       log,
       approves,
-      requestOf: caches.requestOf,
-      issuerOf: caches.issuerNamed,
+      requestOf: (key) => caches.requestOf(key),
+      issuerOf: (reference, namespace) => caches.issuerNamed(reference, namespace),
       tell: (request, { type, reason, message, by }) =>
         void recorder(`certificaterequests-${by}`).record(request, type, reason, message),
     }),
@@ -134,7 +135,7 @@ function reconcilersOf(options: CertManagerOptions, caches: Caches, signing: Sig
       ...signing,
       clock,
       log,
-      issuerOf: caches.issuerOf,
+      issuerOf: (key) => caches.issuerOf(key),
       tell: (issuer, { reason, message }) =>
         void recorder(`${issuer.kind.toLowerCase()}s`).record(issuer, 'Warning', reason, message),
     }),
