@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Entropy } from '../base/entropy.ts';
 import { Fault } from '../base/fault.ts';
 import {
+  type BitString,
   context,
   contextConstructed,
   type DerReader,
@@ -52,8 +53,8 @@ export interface Certificate {
   /** SubjectPublicKeyInfo, DER, of a supported algorithm or not. */
   readonly spki: Buffer;
   readonly publicKey: PublicKey;
-  readonly issuerUniqueId?: Buffer;
-  readonly subjectUniqueId?: Buffer;
+  readonly issuerUniqueId?: BitString;
+  readonly subjectUniqueId?: BitString;
   readonly extensions: readonly Extension[];
   /** AlgorithmIdentifier, DER. */
   readonly signatureAlgorithm: Buffer;
@@ -79,8 +80,8 @@ interface Fields {
   notBefore: number;
   notAfter: number;
   spki: Buffer;
-  issuerUniqueId: Buffer | undefined;
-  subjectUniqueId: Buffer | undefined;
+  issuerUniqueId: BitString | undefined;
+  subjectUniqueId: BitString | undefined;
   extensions: readonly Extension[];
   signatureAlgorithm: Buffer;
   signature: Buffer;
@@ -222,13 +223,12 @@ function readTbs(
   ]);
   const subject = readNameFrom(reader);
   const spki = readSpkiForm(reader);
-  const issuerUniqueId = reader.nextTag === context(1) ? reader.bitString(context(1)).bytes : undefined;
-  const subjectUniqueId = reader.nextTag === context(2) ? reader.bitString(context(2)).bytes : undefined;
+  const issuerUniqueId = reader.nextTag === context(1) ? reader.bitString(context(1)) : undefined;
+  const subjectUniqueId = reader.nextTag === context(2) ? reader.bitString(context(2)) : undefined;
   if ((issuerUniqueId || subjectUniqueId) && version === 1)
     throw structureFault('version 1 has no unique identifiers');
-  const extensions = reader.atEnd ? undefined : readInside(reader, contextConstructed(3), readExtensions);
-  if (extensions?.length === 0) throw structureFault('its list of extensions is empty');
-  if (extensions && version !== 3) throw structureFault(`version ${version} has no extensions`);
+  const extensions = reader.atEnd ? [] : readInside(reader, contextConstructed(3), readExtensions);
+  if (extensions.length > 0 && version !== 3) throw structureFault(`version ${version} has no extensions`);
   return {
     version,
     serial,
@@ -240,7 +240,7 @@ function readTbs(
     spki,
     issuerUniqueId,
     subjectUniqueId,
-    extensions: extensions ?? [],
+    extensions,
   };
 }
 

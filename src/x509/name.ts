@@ -101,14 +101,9 @@ export function readNameFrom(reader: DerReader): Name {
   return { rdns: value, der };
 }
 
+/** Sets without an attribute are against the standard, are found all the same, and mean nothing. */
 function readRdn(reader: DerReader): Attribute[] {
-  const { offset } = reader;
-  const attributes = readEach(reader, (one) => readInside(one, tags.sequence, readAttribute));
-  if (attributes.length > 0) return attributes;
-  throw new Fault(`the name has an empty set of attributes at byte ${offset}`, {
-    code: 'x509.name.empty-set',
-    blame: 'caller',
-  });
+  return readEach(reader, (one) => readInside(one, tags.sequence, readAttribute));
 }
 
 function readAttribute(reader: DerReader): Attribute {

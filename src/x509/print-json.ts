@@ -57,7 +57,7 @@ function certificateJson(certificate: Certificate): Json {
     validity: {
       start: formatTime(notBefore),
       end: formatTime(notAfter),
-      length: Math.floor((notAfter - notBefore) / 1_000),
+      length: seconds(notAfter - notBefore),
     },
     subject: nameJson(subject),
     subject_dn: nameInOneLine(subject) || undefined,
@@ -81,6 +81,12 @@ function certificateJson(certificate: Certificate): Json {
     names: names.length > 0 ? names : undefined,
     redacted: names.some((name) => name.startsWith('?')),
   };
+}
+
+/** Whole seconds of a duration as Go has them, which ends at 292 years. */
+function seconds(durationMs: number): number {
+  const longest = 9_223_372_036;
+  return Math.max(-longest, Math.min(longest, Math.trunc(durationMs / 1_000)));
 }
 
 function digest(hash: string, ...parts: readonly Buffer[]): string {
@@ -146,14 +152,14 @@ function namesOf({ subject, subjectAltNames }: Certificate): string[] {
     ...new Set([
       ...(own !== undefined && isHost(own) ? [own] : []),
       ...texts('dns').filter((name) => isHost(name) || !name.includes('.')),
-      ...texts('uri').filter((uri) => /^(?:https?|ftp|tcp|udp|wss?):\/\//i.test(uri)),
+      ...texts('uri').filter((uri) => /^[a-z][a-z\d+.-]*:\/\//i.test(uri)),
       ...texts('ip'),
     ]),
   ];
 }
 
 function isHost(name: string): boolean {
-  const rest = /^[*?]\./.test(name) ? name.slice(2) : name;
+  const rest = name.replace(/^(?:[*?]\.)+/, '');
   return (
     parseIp(rest) !== undefined || /^(?:[\p{L}\d_](?:[\p{L}\d_-]*[\p{L}\d_])?\.)+\p{L}{2,}\.?$/u.test(rest)
   );

@@ -1,5 +1,5 @@
 import { Fault } from '../base/fault.ts';
-import { type Certificate, isSignedBy } from './certificate.ts';
+import type { Certificate } from './certificate.ts';
 import { findExtension } from './extension.ts';
 import { formatTime } from './format-time.ts';
 import type { GeneralName } from './general-name.ts';
@@ -8,6 +8,7 @@ import { keyInWords } from './print-key.ts';
 import { readStepProvisioner } from './print-vendor-extension.ts';
 import type { CertificateRequest } from './request.ts';
 import { serialNumber } from './serial-number.ts';
+import { verifySignature } from './signature.ts';
 
 /** What `step certificate inspect --short` prints for a certificate, ending in a newline. */
 export function printCertificateShort(certificate: Certificate): string {
@@ -33,9 +34,11 @@ export function printRequestShort({ subject, subjectAltNames, spki }: Certificat
   ].join('\n');
 }
 
+/** A root is what its own key signed, with an algorithm that still proves something. */
 function kind(certificate: Certificate): string {
   if (!certificate.isCa) return 'TLS';
-  return isSignedBy(certificate, certificate) ? 'Root CA' : 'Intermediate CA';
+  const { signatureAlgorithm: algorithm, tbs: bytes, signature, publicKey } = certificate;
+  return verifySignature({ algorithm, bytes, signature, publicKey }) ? 'Root CA' : 'Intermediate CA';
 }
 
 /** The common name, then the other names by type, each once. */

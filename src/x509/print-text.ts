@@ -1,6 +1,7 @@
 import { Fault } from '../base/fault.ts';
 import { signatureAlgorithmName } from './algorithm-name.ts';
 import type { Certificate } from './certificate.ts';
+import type { BitString } from './der.ts';
 import type { Extension } from './extension.ts';
 import { formatName, type Name } from './name.ts';
 import { readNameConstraints } from './name-constraints.ts';
@@ -78,8 +79,16 @@ function subjectLines(subject: Name, spki: Buffer): string[] {
   return [nameLine('Subject', subject), '        Subject Public Key Info:', ...keyLines(spki)];
 }
 
-function uniqueIdLines(whose: string, id: Buffer | undefined): string[] {
-  return id && id.length > 0 ? [`        ${whose} Unique ID: ${hexLines(id, id.length, 0)[0]}`] : [];
+function uniqueIdLines(whose: string, id: BitString | undefined): string[] {
+  if (!id || id.bytes.length === 0) return [];
+  return [`        ${whose} Unique ID: ${hexLines(rightAligned(id), id.bytes.length, 0)[0]}`];
+}
+
+/** The bits shifted so that the last one that counts is the last byte's lowest. */
+function rightAligned({ bytes, unusedBits }: BitString): Uint8Array {
+  return bytes.map(
+    (byte, index) => ((byte >> unusedBits) | ((bytes[index - 1] ?? 0) << (8 - unusedBits))) & 0xff,
+  );
 }
 
 function signatureLines({

@@ -40,18 +40,27 @@ const rsaOid = {
 };
 const digestOid = { 'SHA-256': oids.sha256, 'SHA-384': oids.sha384, 'SHA-512': oids.sha512 };
 const saltLength = { 'SHA-256': 32, 'SHA-384': 48, 'SHA-512': 64 };
+const sha1WithRsa: SignatureAlgorithm = {
+  name: 'SHA1-RSA',
+  keyType: 'rsa',
+  hash: 'SHA-1',
+  padding: 'PKCS#1 v1.5',
+};
 const newHashes = ['SHA-256', 'SHA-384', 'SHA-512'] as const;
 
 /**
- * Every AlgorithmIdentifier that this room verifies, by its bytes: each has one encoding (RFC 3279, 4055, 5758,
- * 8410), and what differs from it by as much as a parameter is another algorithm, and unknown.
+ * Every AlgorithmIdentifier that this room verifies, by its bytes (RFC 3279, 4055, 5758, 8410): what differs from
+ * them by as much as a parameter is another algorithm, and unknown. RSA's NULL may be left out by others; RFC 4055
+ * section 5 asks to accept that.
  */
 const algorithms: ReadonlyMap<string, SignatureAlgorithm> = new Map([
   ...newHashes.flatMap((hash) => {
     const short = hash.replace('-', '');
+    const rsa: SignatureAlgorithm = { name: `${short}-RSA`, keyType: 'rsa', hash, padding: 'PKCS#1 v1.5' };
     return [
       entry(ecdsaOid[hash], 'absent', { name: `ECDSA-${short}`, keyType: 'ec', hash }),
-      entry(rsaOid[hash], 'null', { name: `${short}-RSA`, keyType: 'rsa', hash, padding: 'PKCS#1 v1.5' }),
+      entry(rsaOid[hash], 'null', rsa),
+      entry(rsaOid[hash], 'absent', rsa),
       entry(oids.rsaPss, pssParameters(hash), {
         name: `${short}-RSAPSS`,
         keyType: 'rsa',
@@ -61,12 +70,8 @@ const algorithms: ReadonlyMap<string, SignatureAlgorithm> = new Map([
     ];
   }),
   entry(oids.ecdsaWithSha1, 'absent', { name: 'ECDSA-SHA1', keyType: 'ec', hash: 'SHA-1' }),
-  entry(oids.sha1WithRsa, 'null', {
-    name: 'SHA1-RSA',
-    keyType: 'rsa',
-    hash: 'SHA-1',
-    padding: 'PKCS#1 v1.5',
-  }),
+  entry(oids.sha1WithRsa, 'null', sha1WithRsa),
+  entry(oids.sha1WithRsa, 'absent', sha1WithRsa),
   entry(oids.ed25519, 'absent', { name: 'Ed25519', keyType: 'ed25519' }),
 ] as const);
 

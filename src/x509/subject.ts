@@ -5,7 +5,8 @@ import { formatName } from './name.ts';
 
 /** What to call a certificate in a message: its subject, else its first other name, else its serial number. */
 export function nameInWords(certificate: Certificate): string {
-  if (certificate.subject.rdns.length > 0) return `certificate ${formatName(certificate.subject)}`;
+  const subject = formatName(certificate.subject);
+  if (subject) return `certificate ${subject}`;
   const name = firstAltName(certificate);
   return name ? `certificate ${formatGeneralName(name)}` : `certificate ${serialText(certificate.serial)}`;
 }
