@@ -1,7 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { minuteMs, secondMs } from '../base/duration.ts';
 import { Fault } from '../base/fault.ts';
-import { httpClient } from '../wire/http-client.ts';
+import { type HttpClient, type HttpRequest, httpClient } from '../wire/http-client.ts';
 import { apiFault, isStatus, refusedFor } from './api-fault.ts';
 import { jsonLines } from './json-lines.ts';
 import type { KubeClient, ListOptions, ObjectList, WatchEvent } from './kube-client.ts';
@@ -38,44 +38,52 @@ interface Call {
 
 /** A client over HTTP/1.1, one connection to a watch; see `KubeClient` for what its calls answer and throw. */
 export function kubeClient(access: KubeAccess, options: KubeClientOptions): KubeClient {
-  const { userAgent, pageSize = 500 } = options;
-  const http = httpClient({
-    ...(access.ca === undefined ? {} : { ca: access.ca }),
-    ...(access.serverName === undefined ? {} : { serverName: access.serverName }),
-    ...(access.insecure ? { insecure: true } : {}),
-    ...(access.clientCertificate === undefined
-      ? {}
-      : { clientCertificate: access.clientCertificate, clientKey: access.clientKey?.reveal() ?? '' }),
-  });
+  return new HttpKubeClient(access, options);
+}
 
-  function request({ method, path, query, body, mediaType = 'json' }: Call) {
-    const headers: OutgoingHttpHeaders = {
-      accept: mediaTypes.json,
-      'user-agent': userAgent,
-      ...(access.token === undefined ? {} : { authorization: `Bearer ${access.token.reveal()}` }),
-      ...(body === undefined ? {} : { 'content-type': mediaTypes[mediaType] }),
-    };
-    const url = `${access.server}${path}${queryText(query)}`;
-    return { method, url, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
+class HttpKubeClient implements KubeClient {
+  readonly #http: HttpClient;
+  readonly #access: KubeAccess;
+  readonly #userAgent: string;
+  readonly #pageSize: number;
+
+  constructor(access: KubeAccess, { userAgent, pageSize = 500 }: KubeClientOptions) {
+    this.#access = access;
+    this.#userAgent = userAgent;
+    this.#pageSize = pageSize;
+    this.#http = httpClient({
+      ...(access.ca === undefined ? {} : { ca: access.ca }),
+      ...(access.serverName === undefined ? {} : { serverName: access.serverName }),
+      ...(access.insecure ? { insecure: true } : {}),
+      ...(access.clientCertificate === undefined
+        ? {}
+        : { clientCertificate: access.clientCertificate, clientKey: access.clientKey?.reveal() ?? '' }),
+    });
   }
 
-  async function call<T>(made: Call): Promise<T> {
-    const response = await http.send(request(made));
-    return answer(`${made.method} ${made.path}`, response.status, response.body) as T;
+  async get<T extends KubeObject>(
+    resource: Resource,
+    name: string,
+    namespace?: string,
+  ): Promise<T | undefined> {
+    try {
+      return await this.#call<T>({ method: 'GET', path: resourcePath(resource, { name, namespace }) });
+    } catch (error) {
+      if (refusedFor(error, 'not-found')) return undefined;
+      throw error;
+    }
   }
 
   /** One page after another from one snapshot; where that has expired meanwhile, everything again in one piece. */
-  async function list<T extends KubeObject>(
-    resource: Resource,
-    options: ListOptions = {},
-  ): Promise<ObjectList<T>> {
+  async list<T extends KubeObject>(resource: Resource, options: ListOptions = {}): Promise<ObjectList<T>> {
     const items: T[] = [];
     const path = resourcePath(resource, { namespace: options.namespace });
-    let limit: string | undefined = String(pageSize);
+    let limit: string | undefined = String(this.#pageSize);
     for (let next: string | undefined; ; ) {
       let page: { metadata: { resourceVersion: string; continue?: string }; items: T[] | null };
       try {
-        page = await call({ method: 'GET', path, query: { ...selectors(options), limit, continue: next } });
+        const query = { ...selectors(options), limit, continue: next };
+        page = await this.#call({ method: 'GET', path, query });
       } catch (error) {
         if (next === undefined || !refusedFor(error, 'expired')) throw error;
         items.length = 0;
@@ -89,86 +97,116 @@ export function kubeClient(access: KubeAccess, options: KubeClientOptions): Kube
     }
   }
 
-  async function* watch<T extends KubeObject>(
+  async *watch<T extends KubeObject>(
     resource: Resource,
     options: ListOptions & { resourceVersion: string; signal: AbortSignal },
   ): AsyncGenerator<WatchEvent<T>> {
-    const path = resourcePath(resource, { namespace: options.namespace });
+    const { signal, resourceVersion, namespace } = options;
+    const path = resourcePath(resource, { namespace });
     const query = {
       ...selectors(options),
       watch: 'true',
       allowWatchBookmarks: 'true',
-      resourceVersion: options.resourceVersion,
+      resourceVersion,
       timeoutSeconds: String(watchTimeoutSeconds),
     };
     try {
-      const response = await http.open({
-        ...request({ method: 'GET', path, query }),
-        signal: options.signal,
-      });
-      if (response.statusCode !== 200) {
-        answer(`GET ${path}`, response.statusCode ?? 0, await refusal(response));
-        throw apiFault(`GET ${path}`, response.statusCode ?? 0, undefined);
+      const response = await this.#http.open({ ...this.#request({ method: 'GET', path, query }), signal });
+      const { statusCode = 0 } = response;
+      if (statusCode !== 200) {
+        answer(`GET ${path}`, statusCode, await refusal(response));
+        throw apiFault(`GET ${path}`, statusCode, undefined);
       }
       response.setTimeout(watchSilenceMs, () => response.destroy(new Error('the watch fell silent')));
       for await (const line of jsonLines(response, eventLimitBytes))
         yield watchEvent<T>(path, resource, line);
     } catch (error) {
-      if (options.signal.aborted) return;
+      if (signal.aborted) return;
       throw error instanceof Fault ? error : watchFault(path, error);
     }
   }
 
-  return {
-    async get<T extends KubeObject>(resource: Resource, name: string, namespace?: string) {
-      try {
-        return await call<T>({ method: 'GET', path: resourcePath(resource, { name, namespace }) });
-      } catch (error) {
-        if (refusedFor(error, 'not-found')) return undefined;
-        throw error;
-      }
-    },
-    list,
-    watch,
-    create: (resource, object) =>
-      call({
-        method: 'POST',
-        path: resourcePath(resource, { namespace: object.metadata.namespace }),
-        body: object,
-      }),
-    replace: (resource, object) =>
-      call({ method: 'PUT', path: resourcePath(resource, object.metadata), body: object }),
-    replaceStatus: (resource, object) => {
-      const { name, namespace } = object.metadata;
-      const path = resourcePath(resource, { name, namespace, subresource: 'status' });
-      return call({ method: 'PUT', path, body: object });
-    },
-    apply: (resource, object, { manager, subresource }) => {
-      const { name, namespace } = object.metadata;
-      const path = resourcePath(resource, { name, namespace, subresource });
-      const query = { fieldManager: manager, force: 'true' };
-      return call({ method: 'PATCH', path, query, body: object, mediaType: 'apply' });
-    },
-    mergePatch: (resource, at, patch) =>
-      call({ method: 'PATCH', path: resourcePath(resource, at), body: patch, mediaType: 'merge' }),
-    async delete(resource, name, namespace, preconditions) {
-      const body = {
-        apiVersion: 'v1',
-        kind: 'DeleteOptions',
-        propagationPolicy: 'Background',
-        ...(preconditions ? { preconditions } : {}),
-      };
-      try {
-        await call({ method: 'DELETE', path: resourcePath(resource, { name, namespace }), body });
-        return true;
-      } catch (error) {
-        if (refusedFor(error, 'not-found')) return false;
-        throw error;
-      }
-    },
-    ask: (path, body) => call({ method: 'POST', path, body }),
-    close: () => http.close(),
-  };
+  create<T extends KubeObject>(resource: Resource, object: T): Promise<T> {
+    const path = resourcePath(resource, { namespace: object.metadata.namespace });
+    return this.#call({ method: 'POST', path, body: object });
+  }
+
+  replace<T extends KubeObject>(resource: Resource, object: T): Promise<T> {
+    const { name, namespace } = object.metadata;
+    return this.#call({ method: 'PUT', path: resourcePath(resource, { name, namespace }), body: object });
+  }
+
+  replaceStatus<T extends KubeObject>(resource: Resource, object: T): Promise<T> {
+    const { name, namespace } = object.metadata;
+    const path = resourcePath(resource, { name, namespace, subresource: 'status' });
+    return this.#call({ method: 'PUT', path, body: object });
+  }
+
+  apply<T extends KubeObject>(
+    resource: Resource,
+    object: KubeObject & Record<string, unknown>,
+    { manager, subresource }: { manager: string; subresource?: string },
+  ): Promise<T> {
+    const { name, namespace } = object.metadata;
+    const path = resourcePath(resource, { name, namespace, subresource });
+    const query = { fieldManager: manager, force: 'true' };
+    return this.#call({ method: 'PATCH', path, query, body: object, mediaType: 'apply' });
+  }
+
+  mergePatch<T extends KubeObject>(
+    resource: Resource,
+    { name, namespace, subresource }: { name: string; namespace?: string; subresource?: string },
+    patch: unknown,
+  ): Promise<T> {
+    const path = resourcePath(resource, { name, namespace, subresource });
+    return this.#call({ method: 'PATCH', path, body: patch, mediaType: 'merge' });
+  }
+
+  async delete(
+    resource: Resource,
+    name: string,
+    namespace?: string,
+    preconditions?: { uid?: string },
+  ): Promise<boolean> {
+    const body = {
+      apiVersion: 'v1',
+      kind: 'DeleteOptions',
+      propagationPolicy: 'Background',
+      ...(preconditions ? { preconditions } : {}),
+    };
+    try {
+      await this.#call({ method: 'DELETE', path: resourcePath(resource, { name, namespace }), body });
+      return true;
+    } catch (error) {
+      if (refusedFor(error, 'not-found')) return false;
+      throw error;
+    }
+  }
+
+  ask<T>(path: string, body: unknown): Promise<T> {
+    return this.#call({ method: 'POST', path, body });
+  }
+
+  close(): void {
+    this.#http.close();
+  }
+
+  async #call<T>(made: Call): Promise<T> {
+    const response = await this.#http.send(this.#request(made));
+    return answer(`${made.method} ${made.path}`, response.status, response.body) as T;
+  }
+
+  #request({ method, path, query, body, mediaType = 'json' }: Call): HttpRequest {
+    const { server, token } = this.#access;
+    const headers: OutgoingHttpHeaders = {
+      accept: mediaTypes.json,
+      'user-agent': this.#userAgent,
+      ...(token === undefined ? {} : { authorization: `Bearer ${token.reveal()}` }),
+      ...(body === undefined ? {} : { 'content-type': mediaTypes[mediaType] }),
+    };
+    const url = `${server}${path}${queryText(query)}`;
+    return { method, url, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
+  }
 }
 
 function queryText(query: Call['query'] = {}): string {

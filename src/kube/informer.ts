@@ -50,103 +50,131 @@ const shortWatchMs = 5 * secondMs;
  * difference told. So no change is lost, though several may be told of as one.
  */
 export function startInformer<T extends KubeObject>(options: InformerOptions<T>): Informer<T> {
-  const { client, resource, clock, signal, resyncMs = 10 * hourMs } = options;
-  const log = options.log.with({ resource: resource.plural });
-  let cache = new Map<string, T>();
-  const first = Promise.withResolvers<void>();
-  // Whoever does not wait for the first list is not to be bothered by its absence.
-  first.promise.catch(() => {});
+  return new ListWatch(options);
+}
 
-  function tell(object: T | undefined, previous: T | undefined): void {
-    try {
-      options.onChange?.(object, previous);
-    } catch (error) {
-      log.error('handling a change failed', { reason: describeError(error) });
-    }
+class ListWatch<T extends KubeObject> implements Informer<T> {
+  readonly synced: Promise<void>;
+  readonly stopped: Promise<void>;
+  readonly #options: InformerOptions<T>;
+  readonly #log: Log;
+  readonly #backoff: Backoff;
+  readonly #first = Promise.withResolvers<void>();
+  #cache = new Map<string, T>();
+  /** Where the next watch starts; undefined where everything is to be listed first. */
+  #from: string | undefined;
+
+  constructor(options: InformerOptions<T>) {
+    this.#options = options;
+    this.#log = options.log.with({ resource: options.resource.plural });
+    this.#backoff = new Backoff(options.entropy);
+    this.synced = this.#first.promise;
+    // Whoever does not wait for the first list is not to be bothered by its absence.
+    this.synced.catch(() => {});
+    this.stopped = this.#run();
   }
 
-  /** Replaces the cache as a whole, then tells the difference: no handler sees half of a list. */
-  async function list(): Promise<string> {
-    const { items, resourceVersion } = await client.list<T>(resource, options.options);
-    if (signal.aborted) return resourceVersion;
-    const before = cache;
-    cache = new Map(items.map((item) => [keyOf(item.metadata), item]));
-    for (const [key, object] of cache) {
-      const previous = before.get(key);
-      if (!previous || changed(object, previous)) tell(object, previous);
-    }
-    for (const [key, previous] of before) if (!cache.has(key)) tell(undefined, previous);
-    first.resolve();
-    return resourceVersion;
+  get(name: string, namespace?: string): T | undefined {
+    return this.#cache.get(keyOf({ name, namespace }));
   }
 
-  function take(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: T): void {
-    const key = keyOf(object.metadata);
-    const previous = cache.get(key);
-    if (type === 'DELETED') {
-      if (cache.delete(key)) tell(undefined, previous);
-      return;
-    }
-    cache.set(key, object);
-    if (!previous || changed(object, previous)) tell(object, previous);
+  list(namespace?: string): T[] {
+    const all = [...this.#cache.values()];
+    return namespace === undefined ? all : all.filter(({ metadata }) => metadata.namespace === namespace);
   }
 
-  async function follow(): Promise<void> {
-    const backoff = backoffOf(options);
-    let from: string | undefined;
-    while (!signal.aborted) {
-      const startedMs = clock.now();
-      let progressed = false;
-      let failure: unknown;
-      try {
-        from ??= await list();
-        const watch = client.watch<T>(resource, { ...options.options, resourceVersion: from, signal });
-        for await (const { type, object } of watch) {
-          progressed = true;
-          from = object.metadata.resourceVersion!;
-          if (type !== 'BOOKMARK') take(type, object);
-        }
-      } catch (error) {
-        failure = error;
-        if (!canResume(error)) from = undefined;
-      }
-      if (signal.aborted) return;
-      if (failure !== undefined) {
-        const level = refusedFor(failure, 'expired') ? 'debug' : 'warn';
-        log[level]('watching stopped', { reason: describeError(failure), listsAgain: from === undefined });
-      }
-      if (progressed) backoff.reset();
-      const lasted = failure === undefined && clock.now() - startedMs >= shortWatchMs;
-      const resumeAtOnce = progressed && (failure === undefined || refusedFor(failure, 'expired'));
-      if (!lasted && !resumeAtOnce) await sleep(clock, backoff.nextMs(), signal);
-    }
-  }
-
-  async function resync(): Promise<void> {
-    while (!signal.aborted) {
-      await sleep(clock, resyncMs, signal);
-      if (signal.aborted) return;
-      for (const object of [...cache.values()]) tell(object, object);
-    }
-  }
-
-  const stopped = Promise.all([follow(), resync()]).then(() => {
-    first.reject(
-      new Fault(`watching ${resource.plural} was stopped before the first list`, {
+  async #run(): Promise<void> {
+    await Promise.all([this.#follow(), this.#resync()]);
+    this.#first.reject(
+      new Fault(`watching ${this.#options.resource.plural} was stopped before the first list`, {
         code: 'kube.informer.stopped',
         blame: 'operator',
       }),
     );
-  });
-  return {
-    synced: first.promise,
-    stopped,
-    get: (name, namespace) => cache.get(keyOf({ name, namespace })),
-    list: (namespace) => {
-      const all = [...cache.values()];
-      return namespace === undefined ? all : all.filter(({ metadata }) => metadata.namespace === namespace);
-    },
-  };
+  }
+
+  async #follow(): Promise<void> {
+    const { clock, signal } = this.#options;
+    while (!signal.aborted) {
+      const startedMs = clock.now();
+      const { progressed, failure } = await this.#watchOnce();
+      if (signal.aborted) return;
+      if (failure !== undefined) this.#note(failure);
+      if (progressed) this.#backoff.reset();
+      const lasted = failure === undefined && clock.now() - startedMs >= shortWatchMs;
+      const resumeAtOnce = progressed && (failure === undefined || refusedFor(failure, 'expired'));
+      if (!lasted && !resumeAtOnce) await sleep(clock, this.#backoff.nextMs(), signal);
+    }
+  }
+
+  /** One watch to its end, a list before it where there is no point to start from. */
+  async #watchOnce(): Promise<{ progressed: boolean; failure?: unknown }> {
+    const { client, resource, signal, options } = this.#options;
+    let progressed = false;
+    try {
+      this.#from ??= await this.#list();
+      const watch = client.watch<T>(resource, { ...options, resourceVersion: this.#from, signal });
+      for await (const { type, object } of watch) {
+        progressed = true;
+        this.#from = object.metadata.resourceVersion!;
+        if (type !== 'BOOKMARK') this.#take(type, object);
+      }
+      return { progressed };
+    } catch (failure) {
+      if (!canResume(failure)) this.#from = undefined;
+      return { progressed, failure };
+    }
+  }
+
+  /** Replaces the cache as a whole, then tells the difference: no handler sees half of a list. */
+  async #list(): Promise<string> {
+    const { client, resource, options, signal } = this.#options;
+    const { items, resourceVersion } = await client.list<T>(resource, options);
+    if (signal.aborted) return resourceVersion;
+    const before = this.#cache;
+    this.#cache = new Map(items.map((item) => [keyOf(item.metadata), item]));
+    for (const [key, object] of this.#cache) {
+      const previous = before.get(key);
+      if (!previous || changed(object, previous)) this.#tell(object, previous);
+    }
+    for (const [key, previous] of before) if (!this.#cache.has(key)) this.#tell(undefined, previous);
+    this.#first.resolve();
+    return resourceVersion;
+  }
+
+  #take(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: T): void {
+    const key = keyOf(object.metadata);
+    const previous = this.#cache.get(key);
+    if (type === 'DELETED') {
+      if (this.#cache.delete(key)) this.#tell(undefined, previous);
+      return;
+    }
+    this.#cache.set(key, object);
+    if (!previous || changed(object, previous)) this.#tell(object, previous);
+  }
+
+  #tell(object: T | undefined, previous: T | undefined): void {
+    try {
+      this.#options.onChange?.(object, previous);
+    } catch (error) {
+      this.#log.error('handling a change failed', { reason: describeError(error) });
+    }
+  }
+
+  #note(failure: unknown): void {
+    const level = refusedFor(failure, 'expired') ? 'debug' : 'warn';
+    const listsAgain = this.#from === undefined;
+    this.#log[level]('watching stopped', { reason: describeError(failure), listsAgain });
+  }
+
+  async #resync(): Promise<void> {
+    const { clock, signal, resyncMs = 10 * hourMs } = this.#options;
+    while (!signal.aborted) {
+      await sleep(clock, resyncMs, signal);
+      if (signal.aborted) return;
+      for (const object of this.#cache.values()) this.#tell(object, object);
+    }
+  }
 }
 
 /** `namespace/name`, or the name alone where the object has no namespace. Neither can hold a slash. */
@@ -177,16 +205,21 @@ function canResume(error: unknown): boolean {
   );
 }
 
-function backoffOf({ entropy }: { entropy?: Entropy }): { nextMs(): number; reset(): void } {
-  let failures = 0;
-  return {
-    nextMs() {
-      const delayMs = Math.min(maxBackoffMs, firstBackoffMs * 2 ** Math.min(failures++, 10));
-      const share = entropy ? entropy.bytes(2).readUInt16BE() / 0xffff : 0;
-      return delayMs * (1 + share);
-    },
-    reset() {
-      failures = 0;
-    },
-  };
+class Backoff {
+  readonly #entropy: Entropy | undefined;
+  #failures = 0;
+
+  constructor(entropy: Entropy | undefined) {
+    this.#entropy = entropy;
+  }
+
+  nextMs(): number {
+    const delayMs = Math.min(maxBackoffMs, firstBackoffMs * 2 ** Math.min(this.#failures++, 10));
+    const share = this.#entropy ? this.#entropy.bytes(2).readUInt16BE() / 0xffff : 0;
+    return delayMs * (1 + share);
+  }
+
+  reset(): void {
+    this.#failures = 0;
+  }
 }

@@ -34,85 +34,101 @@ export interface WorkQueueOptions {
 }
 
 export function workQueue(options: WorkQueueOptions): WorkQueue {
-  const { clock, initialBackoffMs = 500, maxBackoffMs = 5 * minuteMs } = options;
-  const waiting = new Set<string>();
-  const working = new Set<string>();
-  /** Added while being worked on. */
-  const again = new Set<string>();
-  const delayed = new Map<string, { dueMs: number; cancel: Cancel }>();
-  const failures = new Map<string, number>();
-  const takers: ((key: string | undefined) => void)[] = [];
-  let closed = false;
+  return new KeyedQueue(options);
+}
 
-  function add(key: string): void {
-    if (closed) return;
-    if (working.has(key)) {
-      again.add(key);
+class KeyedQueue implements WorkQueue {
+  readonly #clock: Clock;
+  readonly #initialBackoffMs: number;
+  readonly #maxBackoffMs: number;
+  readonly #waiting = new Set<string>();
+  readonly #working = new Set<string>();
+  /** Added while being worked on. */
+  readonly #again = new Set<string>();
+  readonly #delayed = new Map<string, { dueMs: number; cancel: Cancel }>();
+  readonly #failures = new Map<string, number>();
+  readonly #takers: ((key: string | undefined) => void)[] = [];
+  #closed = false;
+
+  constructor({ clock, initialBackoffMs = 500, maxBackoffMs = 5 * minuteMs }: WorkQueueOptions) {
+    this.#clock = clock;
+    this.#initialBackoffMs = initialBackoffMs;
+    this.#maxBackoffMs = maxBackoffMs;
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  add(key: string): void {
+    if (this.#closed) return;
+    if (this.#working.has(key)) {
+      this.#again.add(key);
       return;
     }
-    const taker = waiting.has(key) ? undefined : takers.shift();
+    const taker = this.#waiting.has(key) ? undefined : this.#takers.shift();
     if (!taker) {
-      waiting.add(key);
+      this.#waiting.add(key);
       return;
     }
-    working.add(key);
+    this.#working.add(key);
     taker(key);
   }
 
-  function addAfter(key: string, delayMs: number): void {
-    if (closed) return;
+  addAfter(key: string, delayMs: number): void {
+    if (this.#closed) return;
     if (delayMs <= 0) {
-      add(key);
+      this.add(key);
       return;
     }
-    const dueMs = clock.now() + delayMs;
-    const earlier = delayed.get(key);
+    const dueMs = this.#clock.now() + delayMs;
+    const earlier = this.#delayed.get(key);
     if (earlier && earlier.dueMs <= dueMs) return;
     earlier?.cancel();
-    const cancel = clock.after(delayMs, () => {
-      delayed.delete(key);
-      add(key);
+    const cancel = this.#clock.after(delayMs, () => {
+      this.#delayed.delete(key);
+      this.add(key);
     });
-    delayed.set(key, { dueMs, cancel });
+    this.#delayed.set(key, { dueMs, cancel });
   }
 
-  return {
-    add,
-    addAfter,
-    retry(key) {
-      const failed = failures.get(key) ?? 0;
-      failures.set(key, failed + 1);
-      // 2^30 is past every sensible limit; beyond it the power would overflow.
-      const delayMs = Math.min(maxBackoffMs, initialBackoffMs * 2 ** Math.min(failed, 30));
-      addAfter(key, delayMs);
-      return delayMs;
-    },
-    forget(key) {
-      failures.delete(key);
-    },
-    failures: (key) => failures.get(key) ?? 0,
-    next() {
-      if (closed) return Promise.resolve(undefined);
-      const [key] = waiting;
-      if (key === undefined) return new Promise((resolve) => takers.push(resolve));
-      waiting.delete(key);
-      working.add(key);
-      return Promise.resolve(key);
-    },
-    done(key) {
-      working.delete(key);
-      if (again.delete(key)) add(key);
-    },
-    get size() {
-      return waiting.size;
-    },
-    close() {
-      closed = true;
-      waiting.clear();
-      again.clear();
-      for (const { cancel } of delayed.values()) cancel();
-      delayed.clear();
-      for (const taker of takers.splice(0)) taker(undefined);
-    },
-  };
+  retry(key: string): number {
+    const failed = this.failures(key);
+    this.#failures.set(key, failed + 1);
+    // 2^30 is past every sensible limit; beyond it the power would overflow.
+    const delayMs = Math.min(this.#maxBackoffMs, this.#initialBackoffMs * 2 ** Math.min(failed, 30));
+    this.addAfter(key, delayMs);
+    return delayMs;
+  }
+
+  forget(key: string): void {
+    this.#failures.delete(key);
+  }
+
+  failures(key: string): number {
+    return this.#failures.get(key) ?? 0;
+  }
+
+  next(): Promise<string | undefined> {
+    if (this.#closed) return Promise.resolve(undefined);
+    const [key] = this.#waiting;
+    if (key === undefined) return new Promise((resolve) => this.#takers.push(resolve));
+    this.#waiting.delete(key);
+    this.#working.add(key);
+    return Promise.resolve(key);
+  }
+
+  done(key: string): void {
+    this.#working.delete(key);
+    if (this.#again.delete(key)) this.add(key);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#waiting.clear();
+    this.#again.clear();
+    for (const { cancel } of this.#delayed.values()) cancel();
+    this.#delayed.clear();
+    for (const taker of this.#takers.splice(0)) taker(undefined);
+  }
 }
