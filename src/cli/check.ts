@@ -1,6 +1,4 @@
-import { parseArgs } from 'node:util';
 import { parseDuration } from '../base/duration.ts';
-import { Fault } from '../base/fault.ts';
 import { reportJson, reportText } from '../check/render.ts';
 import { checkReport } from '../check/report.ts';
 import { readInventory } from '../inventory/read-inventory.ts';
@@ -8,8 +6,10 @@ import { renderTrees } from '../inventory/render-tree.ts';
 import type { TlsEndpoint } from '../inventory/served.ts';
 import { kubeClient } from '../kube/http-kube-client.ts';
 import { parseListenAddress } from '../wire/http-server.ts';
+import { clockFlags, clockFrom } from './clock-flags.ts';
 import type { Command, CommandContext } from './command.ts';
 import { kubeAccess, kubeFlags } from './kube-access.ts';
+import { strictFlags, usageFault } from './strict-flags.ts';
 import { version } from './version.ts';
 
 const help = `Checks the certificates of a mesh: those of linkerd check, in its words, and those that it
@@ -26,6 +26,9 @@ Usage: capstan check [FLAGS]
   --kubeconfig FILE            (default: $KUBECONFIG, else ~/.kube/config)
   --context NAME
   --wait DURATION              accepted as linkerd check does; none of these checks waits
+  --clock-origin MS, --clock-speed N
+                               a clock that ran with the machine's until the origin
+                               (epoch milliseconds) and runs N times as fast since
   --help
 
 Status 0 when nothing is worse than a warning, else 1.
@@ -35,6 +38,7 @@ const formats = ['table', 'short', 'json', 'tree'] as const;
 
 const options = {
   ...kubeFlags,
+  ...clockFlags,
   output: { type: 'string', short: 'o', default: 'table' },
   'linkerd-namespace': { type: 'string', short: 'n', default: 'linkerd' },
   endpoint: { type: 'string', multiple: true },
@@ -51,7 +55,7 @@ export const command: Command = {
     try {
       const inventory = await readInventory({
         kube: client,
-        clock: context.clock,
+        clock: clockFrom(flags, context.clock),
         controlNamespace: flags['linkerd-namespace'],
         endpoints: flags.endpoints,
       });
@@ -75,15 +79,18 @@ export const command: Command = {
 };
 
 function readFlags(args: readonly string[]) {
-  const { values } = parse(args);
+  const values = strictFlags('check', args, options);
   const format = formats.find((each) => each === values.output);
   if (!format) {
-    throw usage(`Invalid output type '${values.output}'. Supported output types are: ${formats.join(', ')}`);
+    throw usageFault(
+      'check',
+      `Invalid output type '${values.output}'. Supported output types are: ${formats.join(', ')}`,
+    );
   }
   // Read for its form alone.
   parseDuration(values.wait);
   const atMs = values.at === undefined ? undefined : Date.parse(values.at);
-  if (Number.isNaN(atMs)) throw usage(`--at ${JSON.stringify(values.at)} is not a time`);
+  if (Number.isNaN(atMs)) throw usageFault('check', `--at ${JSON.stringify(values.at)} is not a time`);
   return { ...values, format, atMs, endpoints: (values.endpoint ?? []).map(endpoint) };
 }
 
@@ -92,18 +99,6 @@ function endpoint(text: string): TlsEndpoint {
   return { host, port };
 }
 
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false });
-  } catch (error) {
-    throw usage((error as Error).message.split('. ')[0]!);
-  }
-}
-
 function wantsColour({ stdout, env }: CommandContext): boolean {
   return stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';
-}
-
-function usage(message: string): Fault {
-  return new Fault(message, { code: 'cli.usage', blame: 'caller', fix: 'see capstan check --help' });
 }

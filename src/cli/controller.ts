@@ -1,5 +1,3 @@
-import { parseArgs } from 'node:util';
-import { Fault } from '../base/fault.ts';
 import { jsonLog, type LogLevel } from '../base/log.ts';
 import { startCertManager } from '../certmanager/controllers.ts';
 import { certManagerDefinitions } from '../certmanager/definitions.ts';
@@ -8,8 +6,10 @@ import { installDefinitions } from '../kube/install-definitions.ts';
 import { startTrustManager } from '../trustmanager/controller.ts';
 import { trustManagerDefinitions } from '../trustmanager/definitions.ts';
 import { httpClient } from '../wire/http-client.ts';
+import { clockFlags, clockFrom } from './clock-flags.ts';
 import type { Command } from './command.ts';
 import { kubeAccess, kubeFlags } from './kube-access.ts';
+import { strictFlags, usageFault } from './strict-flags.ts';
 import { version } from './version.ts';
 
 const help = `Runs the certificate controllers alone, against any Kubernetes API: Certificates, requests
@@ -27,6 +27,9 @@ Usage: capstan controller [FLAGS]
   --filter-expired-certificates      leave expired certificates out of Bundles
   --filter-non-ca-certs              leave certificates out of Bundles that are no CA's
   --log-level LEVEL                  debug, info (default), warn or error
+  --clock-origin MS, --clock-speed N
+                                     a clock that ran with the machine's until the origin
+                                     (epoch milliseconds) and runs N times as fast since
   --help
 
 Run one of it at a time, and none beside a real cert-manager or trust-manager of the same
@@ -37,6 +40,7 @@ const levels = ['debug', 'info', 'warn', 'error'] as const satisfies readonly Lo
 
 const options = {
   ...kubeFlags,
+  ...clockFlags,
   'install-crds': { type: 'boolean', default: false },
   'cluster-resource-namespace': { type: 'string', default: 'cert-manager' },
   'trust-namespace': { type: 'string', default: 'cert-manager' },
@@ -50,10 +54,11 @@ export const command: Command = {
   summary: 'the certificate controllers alone, against any Kubernetes API',
   help,
   async run(args, context) {
-    const { values } = parse(args);
+    const values = strictFlags('controller', args, options);
     const level = levels.find((each) => each === values['log-level']);
-    if (!level) throw usage(`--log-level is one of ${levels.join(', ')}`);
-    const { clock, entropy, signal } = context;
+    if (!level) throw usageFault('controller', `--log-level is one of ${levels.join(', ')}`);
+    const { entropy, signal } = context;
+    const clock = clockFrom(values, context.clock);
     const log = jsonLog(clock, (line) => context.stderr.write(line), level);
     const access = kubeAccess(values, context);
     // Each controller under a name of its own: servers tell their writes apart by it.
@@ -64,7 +69,11 @@ export const command: Command = {
     try {
       if (values['install-crds']) {
         const definitions = [...certManagerDefinitions(), ...trustManagerDefinitions()];
-        await installDefinitions(certManagerClient!, definitions, { manager: 'capstan', clock, signal });
+        await installDefinitions(certManagerClient!, definitions, {
+          manager: 'capstan',
+          clock: context.clock,
+          signal,
+        });
       }
       const [certManager, trustManager] = await Promise.all([
         startCertManager({
@@ -100,16 +109,4 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false });
-  } catch (error) {
-    throw usage((error as Error).message.split('. ')[0]!);
-  }
-}
-
-function usage(message: string): Fault {
-  return new Fault(message, { code: 'cli.usage', blame: 'caller', fix: 'see capstan controller --help' });
 }
