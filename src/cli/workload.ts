@@ -6,7 +6,12 @@ import { parseDuration } from '../base/duration.ts';
 import { Fault } from '../base/fault.ts';
 import { jsonLog } from '../base/log.ts';
 import { identityName } from '../identity/identity-name.ts';
-import { type MeshedEvent, type MeshedRole, runMeshedProcess } from '../proxy/meshed-process.ts';
+import {
+  type MeshedEvent,
+  type MeshedProcessOptions,
+  type MeshedRole,
+  runMeshedProcess,
+} from '../proxy/meshed-process.ts';
 import { type ListenAddress, parseListenAddress } from '../wire/http-server.ts';
 import type { Command, CommandContext } from './command.ts';
 
@@ -77,7 +82,7 @@ export const command: Command = {
       const time = new Date(clock.now()).toISOString();
       context.stdout.write(`${JSON.stringify({ event, time, ...fields })}\n`);
     };
-    await runMeshedProcess({
+    const process: MeshedProcessOptions = {
       identity: identityOf(flags),
       anchors: fileReader(required(flags, 'trust-anchors'), context),
       credential: credentialOf(flags, context),
@@ -88,7 +93,10 @@ export const command: Command = {
       log: jsonLog(clock, (line) => context.stderr.write(line), 'error'),
       signal: context.signal,
       onEvent: print,
-    });
+    };
+    // Clocks never keep a process alive, and between two exchanges there may be nothing else that would.
+    const alive = setInterval(() => {}, 2 ** 30);
+    await runMeshedProcess(process).finally(() => clearInterval(alive));
     return 0;
   },
 };
