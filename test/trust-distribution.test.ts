@@ -173,6 +173,8 @@ test('when the selector narrows, stale targets go, unless they hold something el
     return found?.data?.['ca-bundle.crt'] === undefined ? found : undefined;
   });
   expect(kept.data).toEqual({ mine: 'kept' });
+  expect(kept.metadata).not.toHaveProperty('ownerReferences');
+  expect(kept.metadata).not.toHaveProperty('labels');
   await targetHolding('narrows', 'meshed', r1.pem);
   expect((await conditionOf('narrows', 'Synced')).message).toBe(
     'Successfully synced Bundle to namespaces that match this label selector: mesh=on',

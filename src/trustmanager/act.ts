@@ -23,12 +23,12 @@ export interface Hands {
 export async function carryOut(bundle: Bundle, plan: BundlePlan, hands: Hands): Promise<void> {
   const { log } = hands;
   const about = { bundle: bundle.metadata.name };
-  for (const { apply, uid } of plan.removals) {
+  for (const released of plan.removals) {
     try {
-      await remove(apply, uid, hands);
+      await remove(released, hands);
     } catch (error) {
       // A stale target harms less than a missing one: the rest goes on, and the next run tries again.
-      const { namespace } = apply.metadata;
+      const { namespace } = released.metadata;
       log.warn('a stale target was not cleaned', { ...about, namespace, reason: describeError(error) });
     }
   }
@@ -56,11 +56,11 @@ async function write(bundle: Bundle, target: TargetApply, hands: Hands): Promise
 }
 
 /** Takes the bundle out of a target, and the target away where nothing else is in it. */
-async function remove(apply: TargetApply, uid: string | undefined, { kube }: Hands): Promise<void> {
-  const left = await kube.apply<ConfigMap>(configMaps, apply, { manager: fieldManager });
+async function remove(released: TargetApply, { kube }: Hands): Promise<void> {
+  const left = await kube.apply<ConfigMap>(configMaps, released, { manager: fieldManager });
   if (Object.keys(left.data ?? {}).length > 0 || Object.keys(left.binaryData ?? {}).length > 0) return;
-  const { name, namespace } = apply.metadata;
-  await kube.delete(configMaps, name, namespace, uid === undefined ? {} : { uid });
+  const { name, namespace, uid = '' } = left.metadata;
+  await kube.delete(configMaps, name, namespace, { uid });
 }
 
 function record(bundle: Bundle, { type, reason, message }: PlannedEvent, { recorder }: Hands): Promise<void> {

@@ -208,7 +208,7 @@ test('namespaces are chosen by selector and by the list that is allowed', () => 
   );
 });
 
-test('targets in namespaces that are no longer chosen are emptied, foreign and dying ones left alone', () => {
+test('targets in namespaces that are no longer chosen are released, foreign and dying ones left alone', () => {
   const { writes } = decideBundle(facts(), nowMs);
   const [linkerd, app] = writes.map((write) => stored(write));
   const narrowed = bundle({
@@ -216,9 +216,13 @@ test('targets in namespaces that are no longer chosen are emptied, foreign and d
   });
   const plan = (targets: ConfigMap[]) => decideBundle(facts({ bundle: narrowed, targets }), nowMs);
   const { removals } = plan([linkerd!, app!]);
-  expect(removals.map(({ apply, uid }) => [apply.metadata.namespace, apply.data, uid])).toEqual([
-    ['linkerd', undefined, 'uid-linkerd'],
-    ['app', undefined, 'uid-app'],
+  expect(removals).toEqual([
+    {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'roots', namespace: 'linkerd', uid: 'uid-linkerd' },
+    },
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'roots', namespace: 'app', uid: 'uid-app' } },
   ]);
   const dying = stored(writes[0]!, { deletionTimestamp: '2026-01-01T00:00:00Z' });
   const foreign = stored(writes[1]!, { ownerReferences: [] });

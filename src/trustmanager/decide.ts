@@ -3,7 +3,7 @@ import { type LabelMatcher, labelMatcher } from '../kube/label-selector.ts';
 import type { Condition, ConfigMap, KubeObject } from '../kube/resource.ts';
 import type { Bundle, BundleStatus } from './bundle.ts';
 import { gatherSources, type SourceObjects } from './sources.ts';
-import { emptiedTarget, isControlledBy, isInStep, type TargetApply, targetOf } from './target.ts';
+import { isControlledBy, isInStep, releasedTarget, type TargetApply, targetOf } from './target.ts';
 import { type TrustPool, trustPool } from './trust-pool.ts';
 import { bundleErrors } from './validation.ts';
 
@@ -37,7 +37,7 @@ export interface BundlePlan {
   pem?: string;
   writes: readonly TargetApply[];
   /** Targets that are none any more: to be applied like this, and deleted where nothing is left in them. */
-  removals: readonly { apply: TargetApply; uid: string | undefined }[];
+  removals: readonly TargetApply[];
   /** Absent where the status says so already. */
   status?: BundleStatus;
   event?: PlannedEvent;
@@ -170,10 +170,7 @@ function distribution(facts: BundleFacts, pool: TrustPool, nowMs: number): Bundl
         target.metadata.deletionTimestamp === undefined &&
         isControlledBy(target, bundle),
     )
-    .map(({ metadata: { name, namespace, uid } }) => {
-      const apply = emptiedTarget(bundle, namespace!);
-      return { apply: { ...apply, metadata: { ...apply.metadata, name } }, uid };
-    });
+    .map(releasedTarget);
 
   const message = syncedMessage(selector, (facts.targetNamespaces ?? []).length > 0);
   const { status } = conditionToWrite(bundle, { status: 'True', reason: 'Synced', message }, nowMs);

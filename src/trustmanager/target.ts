@@ -19,41 +19,30 @@ export function targetOf(
   template: TargetTemplate,
   pem: string,
 ): TargetApply {
-  const { labels = {}, annotations = {} } = template.metadata ?? {};
-  const empty = emptiedTarget(bundle, namespace);
-  return {
-    ...empty,
-    metadata: {
-      ...empty.metadata,
-      labels: { ...labels, ...empty.metadata.labels },
-      annotations: { ...annotations, [hashAnnotation]: targetHash(template, pem) },
-    },
-    data: { [template.key]: pem },
-  };
-}
-
-/** A target without the bundle: applying it takes out all that the controller had written there. */
-export function emptiedTarget(bundle: Bundle, namespace: string): TargetApply {
   const { name, uid = '' } = bundle.metadata;
+  const { labels = {}, annotations = {} } = template.metadata ?? {};
+  const owner = { apiVersion: apiVersion(bundles), kind: bundles.kind, name, uid };
   return {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: {
       name,
       namespace,
-      labels: { [bundleLabel]: name },
-      ownerReferences: [
-        {
-          apiVersion: apiVersion(bundles),
-          kind: bundles.kind,
-          name,
-          uid,
-          controller: true,
-          blockOwnerDeletion: true,
-        },
-      ],
+      labels: { ...labels, [bundleLabel]: name },
+      annotations: { ...annotations, [hashAnnotation]: targetHash(template, pem) },
+      ownerReferences: [{ ...owner, controller: true, blockOwnerDeletion: true }],
     },
+    data: { [template.key]: pem },
   };
+}
+
+/**
+ * A target that is none any more: applying nothing takes out all that the controller had written there, its mark
+ * and its ownership included, so that what others keep in it outlives the Bundle. The uid keeps one that is gone
+ * meanwhile from being made anew.
+ */
+export function releasedTarget({ metadata: { name, namespace = '', uid = '' } }: ConfigMap): TargetApply {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace, uid } };
 }
 
 /** SHA-256, in hex, of everything that decides what is written; in the order in which trust-manager hashes it. */
