@@ -60,7 +60,7 @@ test('reads parameters, wrapping times and JSON', () => {
       },
     },
   });
-  const [{ grant }] = parsePolicy(hcl).rules as [{ grant: Record<string, unknown> }];
+  const { grant } = parsePolicy(hcl).rules[0]!;
   expect(grant).toEqual({
     deny: false,
     capabilities: new Set(['update']),
