@@ -196,11 +196,13 @@ export class DerReader {
     const bytes = this.#bytes;
     const at = this.#at;
     const left = this.#end - at;
-    const wanted = expected === undefined ? 'an element' : tagName(expected);
-    if (left === 0) throw derFault('truncated', at, `${wanted} expected, found the end`);
+    if (left === 0) {
+      const wanted = expected === undefined ? 'an element' : tagName(expected);
+      throw derFault('truncated', at, `${wanted} expected, found the end`);
+    }
     const tag = bytes[at]!;
     if (expected !== undefined && tag !== expected) {
-      throw derFault('tag', at, `${wanted} expected, found ${tagName(tag)}`);
+      throw derFault('tag', at, `${tagName(expected)} expected, found ${tagName(tag)}`);
     }
     if ((tag & 0x1f) === 0x1f) throw derFault('tag', at, 'a tag number above 30');
     if (left === 1) throw derFault('truncated', at, 'the end inside a header');
