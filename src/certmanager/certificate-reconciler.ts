@@ -7,7 +7,7 @@ import { splitKey } from '../kube/informer.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import { type KubeObject, type Secret, secrets } from '../kube/resource.ts';
 import { generateKeyAsync, writePrivateKey } from '../x509/key.ts';
-import type { CertificateFacts } from './certificate-facts.ts';
+import { type CertificateFacts, nextRevision, requestName } from './certificate-facts.ts';
 import { type CertificateDecision, decideCertificate } from './certificate-plan.ts';
 import type { CertificateEvent, CertificateStep } from './certificate-step.ts';
 import { heldSecret } from './held-secret.ts';
@@ -57,20 +57,20 @@ export class CertificateReconciler {
     if (!glance.step) return requeue(glance, clock.now());
     const { name, namespace } = splitKey(key);
     let facts = await this.#freshFacts(cached, name, namespace!);
-    let applied = false;
+    let applied: string | undefined;
     for (let steps = 0; facts && steps < mostSteps; steps++) {
       const decision = decideCertificate(facts, clock.now());
       const { step } = decision;
       if (!step) return requeue(decision, clock.now());
-      if (step.do === 'apply secret' && applied) break;
-      applied ||= step.do === 'apply secret';
+      if (step.do === 'apply secret') {
+        if (applied !== undefined)
+          throw unsettled(key, `the Secret was applied because ${applied}, and still ${step.because}`);
+        applied = step.because;
+      }
       facts = await this.#perform(step, facts);
     }
     if (!facts) return {};
-    throw new Fault(`Certificate ${key} does not settle`, {
-      code: 'certmanager.certificate.unsettled',
-      blame: 'capstan',
-    });
+    throw unsettled(key, `${mostSteps} steps were not enough`);
   }
 
   async #freshFacts(
@@ -84,11 +84,17 @@ export class CertificateReconciler {
     const secret = await kube.get<Secret>(secrets, certificate.spec.secretName, namespace);
     const keyName = certificate.status?.nextPrivateKeySecretName;
     const nextKey = keyName ? await kube.get<Secret>(secrets, keyName, namespace) : undefined;
+    const requestKey = requestName(name, nextRevision(certificate));
+    const request =
+      keyName && !cached.requests.some(({ metadata }) => metadata.name === requestKey)
+        ? await kube.get<CertificateRequest>(certificateRequests, requestKey, namespace)
+        : undefined;
     const others = cached.nextKeys.filter(({ metadata }) => metadata.name !== keyName);
     return {
       ...cached,
       certificate,
       secret: secret && heldSecret(secret),
+      requests: request && isOwnedBy(request, certificate) ? [...cached.requests, request] : cached.requests,
       nextKeys: nextKey && isOwnedBy(nextKey, certificate) ? [nextKey, ...others] : others,
     };
   }
@@ -208,6 +214,13 @@ export class CertificateReconciler {
       await this.#context.kube.delete(resource, name, namespace, uid === undefined ? {} : { uid });
     }
   }
+}
+
+function unsettled(key: string, how: string): Fault {
+  return new Fault(`Certificate ${key} does not settle: ${how}`, {
+    code: 'certmanager.certificate.unsettled',
+    blame: 'capstan',
+  });
 }
 
 /** Annotations that belong to the tools that wrote the Certificate. */

@@ -176,10 +176,8 @@ function finish(
     issuer: request.spec.issuerRef,
   };
   const content = secretContent(certificate, material, secret?.object);
-  if (!secret || secretDrift(content, secret.object) !== undefined) {
-    return { do: 'apply secret', content, because: 'a new certificate was issued' };
-  }
-  return complete(facts, nowMs);
+  const drift = secret ? secretDrift(content, secret.object) : 'it does not exist';
+  return drift === undefined ? complete(facts, nowMs) : { do: 'apply secret', content, because: drift };
 }
 
 /** Why what an issuer answered must not go into the Secret. */

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import {
   type CertificateWorld,
   certificateName,
@@ -58,15 +58,21 @@ test.each([
 );
 
 test.each([
-  ['a key of somebody else', { 'tls.key': base64('not a key') }, 'InvalidKeyPair'],
-  ['an empty certificate', { 'tls.crt': '' }, 'MissingData'],
-  ['a certificate that is none', { 'tls.crt': base64('not a certificate') }, 'InvalidCertificate'],
-])('issued again: %s', (_, data, reason) =>
+  ['a key of somebody else', { 'tls.key': base64('not a key') }, 'contains invalid private key data'],
+  ['an empty certificate', { 'tls.crt': '' }, 'does not contain a certificate'],
+  [
+    'a certificate that is none',
+    { 'tls.crt': base64('not a certificate') },
+    'contains an invalid certificate',
+  ],
+])('issued again: %s', (_, data, message) =>
   withCertificate({}, async (world) => {
     await world.kube.mergePatch(secrets, at, { data });
     await world.settle();
     expect((await world.certificate()).status!.revision).toBe(2);
-    expect(reason).not.toBe('');
+    expect((await world.told('Certificate')).at(-4)).toContain(
+      `Issuing: Issuing certificate as Secret ${message}`,
+    );
     expect(await world.condition('Ready')).toMatchObject({ status: 'True' });
   }),
 );
@@ -145,8 +151,11 @@ test.each<[string, Partial<CertificateSpec>, string]>([
 ])('a changed spec is issued for: %s', (_, spec, message) =>
   withCertificate({}, async (world) => {
     await world.kube.mergePatch(certificates, at, { spec });
-    await world.settle();
-    expect((await world.certificate()).status!.revision).toBe(2);
+    // Keys other than P-256 sign on other threads, which simulated time does not wait for.
+    await vi.waitFor(async () => {
+      await world.settle();
+      expect((await world.certificate()).status!.revision).toBe(2);
+    });
     expect(await world.told('Certificate')).toContain(`Issuing: ${message}`);
   }),
 );

@@ -24,13 +24,14 @@ const parts = [
  * stays; what we own and no longer want (a template's label, a format) counts as drift, since applying again drops it.
  */
 export function secretDrift(wanted: SecretContent, live: Secret): string | undefined {
-  const ours = (live.metadata.managedFields ?? [])
-    .map((entry) => entry as ManagedFields)
-    .filter(({ manager, operation }) => manager === secretManager && operation === 'Apply');
+  const entries = (live.metadata.managedFields ?? []) as readonly ManagedFields[];
+  const ours = entries.filter(({ manager, operation }) => manager === secretManager && operation === 'Apply');
   for (const { name, path, of } of parts) {
     const [want = {}, have = {}] = [of(wanted), of(live)];
     const wrong = Object.keys(want).find((key) => have[key] !== want[key]);
     if (wrong !== undefined) return `${name} ${wrong} ${wrong in have ? 'differs' : 'is missing'}`;
+    // Where nobody's ownership is recorded (somebody cleared it), applying would not tell us more.
+    if (entries.length === 0) continue;
     const owned = new Set(ours.flatMap((entry) => ownedKeys(entry, path)));
     const disowned = Object.keys(want).find((key) => !owned.has(key));
     if (disowned !== undefined) return `${name} ${disowned} belongs to somebody else`;
