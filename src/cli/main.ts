@@ -11,6 +11,7 @@ const commands: Record<string, () => Promise<{ command: Command }>> = {
   cluster: () => import('./cluster.ts'),
   apiserver: () => import('./apiserver.ts'),
   vault: () => import('./vault/command.ts'),
+  certificate: () => import('./certificate/command.ts'),
   check: () => import('./check.ts'),
   controller: () => import('./controller.ts'),
   identity: () => import('./identity.ts'),

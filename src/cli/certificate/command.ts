@@ -1,0 +1,46 @@
+import type { Command } from '../command.ts';
+import { usageFault } from './flags.ts';
+
+const subcommands: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
+  inspect: () => import('./inspect.ts'),
+  fingerprint: () => import('./fingerprint.ts'),
+  verify: () => import('./verify.ts'),
+};
+
+const help = `Looks at certificates and certificate requests: in files, on stdin, or served.
+
+Usage: capstan certificate COMMAND [ARGUMENTS]
+
+  inspect       print a certificate or request in words, as JSON or as PEM
+  fingerprint   print the fingerprint of a certificate or request
+  verify        say whether a certificate chains to a trusted root
+
+The commands take the arguments that step certificate takes and print what it prints.
+capstan certificate COMMAND --help tells more of one.
+`;
+
+export const command: Command = {
+  summary: 'inspect, fingerprint and verify certificates',
+  help,
+  async run(args, context) {
+    const [name, ...rest] = args;
+    if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+      const topic = name === 'help' ? rest[0] : undefined;
+      const load = topic === undefined ? undefined : find(topic);
+      context.stdout.write(load ? (await load()).command.help : help);
+      return 0;
+    }
+    const load = find(name);
+    if (!load) throw usageFault(`capstan certificate has no command ${JSON.stringify(name)}`, '');
+    const { command: subcommand } = await load();
+    if (rest.includes('--help') || rest.includes('-h')) {
+      context.stdout.write(subcommand.help);
+      return 0;
+    }
+    return await subcommand.run(rest, context);
+  },
+};
+
+function find(name: string) {
+  return Object.hasOwn(subcommands, name) ? subcommands[name] : undefined;
+}
