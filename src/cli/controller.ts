@@ -66,6 +66,8 @@ export const command: Command = {
       kubeClient(access, { userAgent: `${name}/${version()} capstan` }),
     );
     const [certManagerClient, trustManagerClient] = clients;
+    // While the server is away nothing but timers is left, and those of a Clock keep no process alive.
+    const alive = setInterval(() => {}, 2 ** 31 - 1);
     try {
       if (values['install-crds']) {
         const definitions = [...certManagerDefinitions(), ...trustManagerDefinitions()];
@@ -99,6 +101,7 @@ export const command: Command = {
       await Promise.all([certManager.close(), trustManager.close()]);
       return 0;
     } finally {
+      clearInterval(alive);
       for (const client of clients) client.close();
     }
   },
