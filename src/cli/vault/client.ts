@@ -1,9 +1,8 @@
-import { sleep } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
-import { type HttpResponse, httpClient } from '../../wire/http-client.ts';
+import type { HttpResponse } from '../../wire/http-client.ts';
 import type { CommandContext } from '../command.ts';
 import type { Connection } from './connection.ts';
-import { networkFault } from './network-fault.ts';
+import { type Headers, patientWire } from './patient-wire.ts';
 import { curlCommand, policyFor, requestBody, requestUrl, type VaultRequest } from './request.ts';
 import { parseDocument, parseSecret, type Secret, text } from './secret.ts';
 import { isList, isObject, parseJson, type Value } from './value.ts';
@@ -42,7 +41,7 @@ export class ShowInstead {
 }
 
 export function vaultClient(connection: Connection, context: CommandContext): VaultClient {
-  const http = httpClient(connection.http);
+  const wire = patientWire(connection, context);
   const client: VaultClient = {
     token: '',
     wrapTtl: connection.wrapTtl,
@@ -63,7 +62,7 @@ export function vaultClient(connection: Connection, context: CommandContext): Va
       if (!refusal) return { secret: parseSecret(body) };
       return { refusal, ...(status === 404 ? { secret: substance(body) } : {}) };
     },
-    close: () => http.close(),
+    close: () => wire.close(),
   };
   return client;
 
@@ -71,83 +70,36 @@ export function vaultClient(connection: Connection, context: CommandContext): Va
     refuseUnprintable(client.token);
     const headers = requestHeaders(request.path);
     const body = requestBody(request);
-    let url = requestUrl(connection.address, request.path, request.query);
-    if (connection.instead) throw new ShowInstead(shown(request, url, headers, body));
-    let response = await exchange(request.method, url, headers, body);
-    const target = connection.followRedirect ? redirectTarget(url, response) : undefined;
-    if (target) {
-      url = target;
-      response = await exchange(request.method, url, headers, body);
-    }
+    const asked = requestUrl(connection.address, request.path, request.query);
+    if (connection.instead) throw new ShowInstead(shown(request, asked, headers, body));
+    const { url, response } = await wire.send({ method: request.method, url: asked, headers, body });
     const answer = { status: response.status, body: response.body.toString('utf8') };
     return response.status >= 200 && response.status < 400
       ? answer
       : { ...answer, refusal: refusalOf(request.method, url, response) };
   }
 
-  function requestHeaders(path: string): Record<string, string | string[]> {
+  function requestHeaders(path: string): Headers {
     // The one endpoint that does nothing but wrap wraps for five minutes where nobody says otherwise.
     const wrapTtl = client.wrapTtl ?? (path === 'sys/wrapping/wrap' ? '5m' : undefined);
     return {
-      ...(connection.headers as Record<string, string | string[]>),
+      ...connection.headers,
       ...(client.token ? { 'X-Vault-Token': client.token } : {}),
       ...(wrapTtl ? { 'X-Vault-Wrap-TTL': wrapTtl } : {}),
     };
   }
 
-  function shown(
-    request: VaultRequest,
-    url: string,
-    headers: Record<string, string | string[]>,
-    body: string | undefined,
-  ): string {
+  function shown(request: VaultRequest, url: string, headers: Headers, body: string | undefined): string {
     if (connection.instead === 'policy') return policyFor(request);
-    const { method } = request;
     const insecure = connection.http.insecure === true;
     return curlCommand({
-      method,
+      method: request.method,
       url,
       headers,
       insecure,
       files: connection.files,
       ...(body ? { body } : {}),
     });
-  }
-
-  async function exchange(
-    method: string,
-    url: string,
-    headers: Record<string, string | string[]>,
-    body: string | undefined,
-  ): Promise<HttpResponse> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const response = await http.send({
-          method,
-          url,
-          headers,
-          signal: context.signal,
-          ...(body === undefined ? {} : { body }),
-        });
-        if (attempt > connection.retries || !worthRetrying(response.status)) return response;
-        await waitBefore(attempt, response);
-      } catch (error) {
-        if (!(error instanceof Fault)) throw error;
-        if (attempt > connection.retries || context.signal.aborted) throw networkFault(error, method, url);
-        await waitBefore(attempt);
-      }
-    }
-  }
-
-  /** As long as the server asked for, else between 1 and 1.5 seconds for each attempt so far. */
-  async function waitBefore(attempt: number, response?: HttpResponse): Promise<void> {
-    const asked = Number(response?.headers['retry-after'] ?? NaN);
-    const jitterMs = (context.entropy.bytes(1)[0]! / 255) * 500;
-    const delayMs = Number.isFinite(asked) ? asked * 1_000 : (1_000 + jitterMs) * attempt;
-    // The clock's timers do not keep the process alive, and between two attempts nothing else does.
-    const alive = setTimeout(() => {}, 2 ** 31 - 1);
-    await sleep(context.clock, delayMs, context.signal);
-    clearTimeout(alive);
   }
 }
 
@@ -156,23 +108,6 @@ function substance(body: string): Secret | undefined {
   const secret = parseSecret(body);
   const says = secret && ((secret.warnings?.length ?? 0) > 0 || Object.keys(secret.data ?? {}).length > 0);
   return says ? secret : undefined;
-}
-
-/** Busy (429), failing (5xx but for "not implemented"), or not yet caught up with a write (412). */
-function worthRetrying(status: number): boolean {
-  return status === 412 || status === 429 || (status >= 500 && status !== 501);
-}
-
-function redirectTarget(url: string, { status, headers }: HttpResponse): string | undefined {
-  if (![301, 302, 307].includes(status) || headers.location === undefined) return undefined;
-  const target = new URL(headers.location, url);
-  if (url.startsWith('https:') && target.protocol !== 'https:') {
-    throw new Fault('redirect would cause protocol downgrade', {
-      code: 'vault-client.redirect',
-      blame: 'peer',
-    });
-  }
-  return target.href;
 }
 
 function refuseUnprintable(token: string): void {

@@ -331,6 +331,17 @@ test('no server, no name and no TLS are told in words that can be looked up', as
   });
 });
 
+test.each(['127.0.0.1:8200', 'localhost', 'unix:///run/vault.sock', 'http://'])(
+  '%s is no address, and the message shows how one looks',
+  async (address) => {
+    expect(await vault(['read', 'a'], { env: { VAULT_ADDR: address } })).toEqual({
+      status: 2,
+      stdout: '',
+      stderr: `failed to create client: "${address}" is not an address; write it like http://127.0.0.1:8200\n`,
+    });
+  },
+);
+
 test('asking for the request sends none', async () => {
   expect(await vault(['write', '-output-curl-string', 'a', 'b=c'])).toEqual({
     status: 0,
@@ -368,6 +379,25 @@ test('flags behind the arguments are named, not heeded', async () => {
   );
 });
 
+test('no line of help is wider than a terminal', async () => {
+  const family = [
+    'status',
+    'login',
+    'read',
+    'write',
+    'list',
+    'delete',
+    'secrets enable',
+    'secrets tune',
+    'token create',
+  ];
+  const helps = await Promise.all(
+    [...family, ''].map((name) => vault([...name.split(' ').filter(Boolean), '-h'])),
+  );
+  const lines = helps.flatMap(({ stdout }) => stdout.split('\n'));
+  expect(lines.filter((line) => line.length > 90)).toEqual([]);
+});
+
 test('help for the group, a family and a command; a word that is none of them is status 127', async () => {
   expect(await vault(['-help'])).toMatchObject({ status: 0, stdout: expect.stringContaining('print token') });
   expect(await vault(['secrets'])).toMatchObject({ status: 1, stderr: expect.stringContaining('  tune ') });
@@ -377,7 +407,7 @@ test('help for the group, a family and a command; a word that is none of them is
   });
   expect(await vault(['write', 'a', '-h'])).toMatchObject({
     status: 0,
-    stdout: expect.stringContaining('-force, -f'),
+    stdout: expect.stringContaining('  -force, -f\n      Go on with no KEY=VALUE at all.\n'),
   });
   expect(await vault(['conjure'])).toMatchObject({ status: 127, stdout: '' });
 });

@@ -38,31 +38,40 @@ const subcommands: Readonly<Record<string, () => Promise<Subcommand>>> = {
 
 export const command: Command = {
   summary: 'talk to a Vault server, real or Capstan, as the vault command does',
-  help: `Talks to a Vault, OpenBao or Capstan server: the same commands, flags, environment variables, output and exit statuses
-as Vault's own command line.
+  help: `Talks to a Vault, OpenBao or Capstan server, or starts one: the commands, flags,
+environment variables, output and exit statuses are those of Vault's own command line.
 
 Usage: capstan vault COMMAND [options] [arguments]
 
-  status                Print whether the server is sealed, and who leads
-  login                 Log in, and keep the token for later commands
-  read, write,          Read, write, list and delete at a path
-    list, delete
-  secrets               Enable, disable, tune and list secrets engines
-  policy                Write, read, list and delete policies
-  token                 Create, look up, renew and revoke tokens; ask what they may do
-  unwrap                Unwrap a wrapped answer
-  print token           Print the token in use
-  version               Print the version of this program
+  server                     Start a server
+  status                     Print whether the server is sealed, and who leads
+  login                      Log in, and keep the token for later commands
+  read, write, list, delete  Read, write, list and delete at a path
+  secrets                    Enable, disable, tune and list secrets engines
+  policy                     Write, read, list and delete policies
+  token                      Create, look up, renew and revoke tokens
+  unwrap                     Unwrap a wrapped answer
+  print token                Print the token in use
+  version                    Print the version of this program
 
 capstan vault COMMAND -help tells more of one.
 
-Environment: VAULT_ADDR (https://127.0.0.1:8200 where unset), VAULT_TOKEN (else ~/.vault-token), VAULT_FORMAT,
-VAULT_CACERT, VAULT_SKIP_VERIFY, VAULT_NAMESPACE, VAULT_MAX_RETRIES; each also as BAO_..., which goes first.
+Environment, each also as BAO_..., which goes first:
+
+  VAULT_ADDR                 Where the server listens (default https://127.0.0.1:8200)
+  VAULT_TOKEN                The token in use; where unset, the one in ~/.vault-token
+  VAULT_FORMAT               table, json or yaml
+  VAULT_CACERT               PEM file of the CA that vouches for the server
+  VAULT_SKIP_VERIFY          Accept any server certificate
+  VAULT_NAMESPACE            The namespace to work in
+  VAULT_MAX_RETRIES          How often to ask a busy or failing server again (default 0)
 `,
   run,
 };
 
 async function run(args: readonly string[], context: CommandContext): Promise<number> {
+  // The one command that is no client: none of the flags and settings of a connection are for it.
+  if (args[0] === 'server') return (await import('./server.ts')).vaultServer.run(args.slice(1), context);
   const beforeEnd = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
   const help = beforeEnd.some((arg) => /^--?h(elp)?$/.test(arg) && arg !== '--h');
   const first = args.findIndex((arg) => arg !== '' && !arg.startsWith('-'));

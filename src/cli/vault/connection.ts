@@ -130,7 +130,7 @@ export async function readConnection(flags: Flags, { env, cwd }: CommandContext)
   const wrapMs = flags.durationMs('wrap-ttl');
   const instead = flags.on('output-curl-string') ? 'curl' : flags.on('output-policy') ? 'policy' : undefined;
   return {
-    address: flags.text('agent-address') || flags.text('address') || 'https://127.0.0.1:8200',
+    address: requireAddress(flags.text('agent-address') || flags.text('address') || 'https://127.0.0.1:8200'),
     http: { ...(await readTls(files, flags, cwd)), timeoutMs: requestTimeoutMs(env) },
     headers: { 'X-Vault-Request': 'true', ...namespaceHeader(flags), ...extraHeaders(flags) },
     retries: requestRetries(env),
@@ -139,6 +139,14 @@ export async function readConnection(flags: Flags, { env, cwd }: CommandContext)
     ...(wrapMs === 0 ? {} : { wrapTtl: formatDuration(wrapMs) }),
     ...(instead === undefined ? {} : { instead }),
   };
+}
+
+function requireAddress(address: string): string {
+  if (/^https?:\/\//i.test(address) && URL.canParse(address)) return address;
+  throw new Failure(
+    2,
+    `failed to create client: ${JSON.stringify(address)} is not an address; write it like http://127.0.0.1:8200`,
+  );
 }
 
 /** A variable that would turn a safeguard off or on must not be misread in silence. */

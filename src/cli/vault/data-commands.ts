@@ -45,7 +45,7 @@ export const write: Subcommand = {
 is what stdin holds; a lone @FILE or - is a whole JSON object. A KEY that stands twice makes a list.
 
     $ capstan vault write pki/roles/web allowed_domains=example.com allow_subdomains=true
-    $ capstan vault write -field=certificate pki/root/generate/internal common_name=root ttl=2160h
+    $ capstan vault write -field=certificate pki/root/generate/internal common_name=root
     $ capstan vault write pki/root/sign-intermediate csr=@request.pem
     $ capstan vault write -force pki/tidy`,
   flags: [{ name: 'force', kind: 'switch', aliases: ['f'], help: 'Go on with no KEY=VALUE at all.' }],

@@ -1,21 +1,20 @@
+import { paragraph } from './columns.ts';
 import type { Flag } from './flags.ts';
 import type { Subcommand } from './subcommand.ts';
 
 /** The help of one command: how to call it, what it does, its flags and then those of the connection. */
 export function commandHelp(name: string, { usage, about }: Subcommand, flags: readonly Flag[]): string {
   const shown = flags.filter(({ hidden }) => !hidden);
-  const spelled = shown.map((flag) => [spelling(flag), explanation(flag)] as const);
-  const width = Math.max(...spelled.map(([left]) => left.length));
   return [
     `Usage: capstan vault ${name} ${usage}`.trimEnd(),
-    '',
-    about,
-    '',
+    ...about.split('\n\n').map((part) => (part.startsWith(' ') ? part : paragraph(part))),
     'Flags (one dash or two; before the arguments):',
+    ...shown.map((flag) => `  ${spelling(flag)}\n${paragraph(explanation(flag), 6)}`),
     '',
-    ...spelled.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`),
-    '',
-  ].join('\n');
+  ]
+    .join('\n\n')
+    .trimEnd()
+    .concat('\n');
 }
 
 function spelling({ name, aliases = [], kind }: Flag): string {
@@ -32,10 +31,10 @@ function spelling({ name, aliases = [], kind }: Flag): string {
 
 function explanation({ help, variable, default: standard }: Flag): string {
   const notes = [
-    ...(standard === undefined || standard === '-1' ? [] : [standard]),
-    ...(variable === undefined ? [] : [`VAULT_${variable}`]),
+    ...(standard === undefined || standard === '-1' ? [] : [`Default: ${standard}.`]),
+    ...(variable === undefined ? [] : [`Also VAULT_${variable}.`]),
   ];
-  return notes.length > 0 ? `${help} [${notes.join(', ')}]` : help;
+  return [help, ...notes].join(' ');
 }
 
 /** The help of a family of commands. */

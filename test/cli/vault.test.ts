@@ -1,0 +1,27 @@
+import { globSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { root } from '../support/capstan.ts';
+import { runTranscript } from '../support/transcript.ts';
+import { testVault } from '../support/vault.ts';
+
+const folder = join(root, 'test', 'cli', 'vault');
+const transcripts = globSync('*.txt', { cwd: folder }).toSorted();
+
+test('there are transcripts', () => {
+  expect(transcripts).toContain('tutorial.txt');
+});
+
+test.each(transcripts)('%s', async (name) => {
+  const vault = await testVault({ rootToken: 'my-token' });
+  try {
+    // Two of them are about logging in; the others begin with a token.
+    const loggedOut = name === 'login.txt' || name === 'tutorial.txt';
+    await runTranscript(join(folder, name), {
+      env: { VAULT_ADDR: vault.endpoint, ...(loggedOut ? {} : { VAULT_TOKEN: 'my-token' }) },
+      names: { address: vault.endpoint },
+    });
+  } finally {
+    await vault.close();
+  }
+});
