@@ -115,45 +115,26 @@ function peerOf({ remoteAddress, remotePort }: Socket): string {
 }
 
 function callServer(options: GrpcServerOptions) {
-  const { methods, observe, messageLimitBytes = 4 * 2 ** 20, callLimitMs = 60_000 } = options;
-  const { concurrencyLimit = 10_000 } = options;
+  const { observe, messageLimitBytes = 4 * 2 ** 20, concurrencyLimit = 10_000 } = options;
   let underWay = 0;
 
   function serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, peer: string): void {
     stream.on('error', () => {});
     if (headers[':method'] !== 'POST') return refuseHttp(stream, 405);
     if (!/^application\/grpc($|[+;])/.test(headers['content-type'] ?? '')) return refuseHttp(stream, 415);
-    const path = headers[':path'] ?? '';
-    const method = Object.hasOwn(methods, path) ? methods[path] : undefined;
-    if (!method) {
-      return refuse(stream, { code: 'unimplemented', message: `unknown method ${path}` });
-    }
-    const encoding = headers['grpc-encoding'] ?? 'identity';
-    if (encoding !== 'identity') {
-      const message = `compression ${String(encoding)} is not supported`;
-      return refuse(stream, { code: 'unimplemented', message });
-    }
-    const timeout = headers['grpc-timeout'];
-    const timeoutMs = timeout === undefined ? callLimitMs : parseTimeout(String(timeout));
-    if (timeoutMs === undefined) {
-      return refuse(stream, { code: 'internal', message: `malformed grpc-timeout ${String(timeout)}` });
-    }
+    const call = readCall(headers, options);
+    if ('code' in call) return refuse(stream, call);
     if (underWay >= concurrencyLimit) {
       return refuse(stream, { code: 'unavailable', message: 'too many calls at once; try again' });
     }
     underWay++;
     stream.once('close', () => underWay--);
-    answer(stream, { path, method, peer, timeoutMs: Math.min(timeoutMs, callLimitMs) });
+    answer(stream, call, peer);
   }
 
-  function answer(
-    stream: ServerHttp2Stream,
-    call: { path: string; method: UnaryMethod; peer: string; timeoutMs: number },
-  ): void {
-    const { path, method, peer, timeoutMs } = call;
+  function answer(stream: ServerHttp2Stream, { path, method, timeoutMs }: Call, peer: string): void {
     const observed = observe?.(path);
     const abort = new AbortController();
-    const collector = messageCollector(messageLimitBytes);
     let over = false;
     const finish = (status: GrpcStatus, message?: Buffer) => {
       if (over) return;
@@ -167,31 +148,63 @@ function callServer(options: GrpcServerOptions) {
     const fail = (error: unknown) => finish(statusOf(error));
     const late = setTimeout(() => fail(grpcFault('deadline-exceeded', 'the deadline passed')), timeoutMs);
     stream.once('close', () => fail(grpcFault('cancelled', 'the client went away')));
-    stream.on('data', (chunk: Buffer) => {
-      if (over) return;
-      try {
-        collector.add(chunk);
-      } catch (error) {
-        fail(error);
-      }
-    });
-    stream.once('end', () => {
-      if (over) return;
-      let message: Buffer;
-      try {
-        message = collector.message();
-      } catch (error) {
-        return fail(error);
-      }
-      observed?.received();
-      method(message, { signal: abort.signal, peer }).then(
-        (reply) => finish({ code: 'ok', message: '' }, reply),
-        fail,
-      );
-    });
+    receive(stream, messageLimitBytes)
+      .then((message) => {
+        observed?.received();
+        return method(message, { signal: abort.signal, peer });
+      })
+      .then((reply) => finish({ code: 'ok', message: '' }, reply), fail);
   }
 
   return { serve };
+}
+
+interface Call {
+  path: string;
+  method: UnaryMethod;
+  timeoutMs: number;
+}
+
+/** What a request's headers ask for, or the status that they deserve. */
+function readCall(
+  headers: IncomingHttpHeaders,
+  { methods, callLimitMs = 60_000 }: GrpcServerOptions,
+): Call | GrpcStatus {
+  const path = headers[':path'] ?? '';
+  const method = Object.hasOwn(methods, path) ? methods[path] : undefined;
+  if (!method) return { code: 'unimplemented', message: `unknown method ${path}` };
+  const encoding = headers['grpc-encoding'] ?? 'identity';
+  if (encoding !== 'identity') {
+    return { code: 'unimplemented', message: `compression ${String(encoding)} is not supported` };
+  }
+  const timeout = headers['grpc-timeout'];
+  const timeoutMs = timeout === undefined ? callLimitMs : parseTimeout(String(timeout));
+  if (timeoutMs === undefined) {
+    return { code: 'internal', message: `malformed grpc-timeout ${String(timeout)}` };
+  }
+  return { path, method, timeoutMs: Math.min(timeoutMs, callLimitMs) };
+}
+
+/** The one message that a client sends. A stream that breaks is told of by its end, not here. */
+function receive(stream: ServerHttp2Stream, limitBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const collector = messageCollector(limitBytes);
+    stream.on('data', (chunk: Buffer) => {
+      try {
+        collector.add(chunk);
+      } catch (error) {
+        stream.removeAllListeners('data').resume();
+        reject(error);
+      }
+    });
+    stream.once('end', () => {
+      try {
+        resolve(collector.message());
+      } catch (error) {
+        reject(error);
+      }
+    });
+  });
 }
 
 const answerHeaders = {
