@@ -1,8 +1,8 @@
 import {
   CoreV1Api,
-  type KubernetesObject,
   CustomObjectsApi,
   KubeConfig,
+  type KubernetesObject,
   KubernetesObjectApi,
   makeInformer,
   PatchStrategy,
@@ -39,7 +39,7 @@ test('creates, reads, replaces and deletes', async () => {
   await core.replaceNamespacedSecret({
     namespace,
     name: 'token',
-    body: { ...read, data: { other: 'eA==' } },
+    body: Object.assign(read, { data: { other: 'eA==' } }),
   });
   expect((await core.readNamespacedSecret({ namespace, name: 'token' })).data).toEqual({ other: 'eA==' });
   await core.deleteNamespacedSecret({ namespace, name: 'token' });
@@ -54,17 +54,17 @@ test('lists in pages', async () => {
     });
   }
   const names: (string | undefined)[] = [];
-  let _continue: string | undefined;
+  let token: string | undefined;
   do {
     const page = await core.listNamespacedConfigMap({
       namespace,
       limit: 2,
       labelSelector: 'paged=yes',
-      ...(_continue ? { _continue } : {}),
+      ...(token ? { _continue: token } : {}),
     });
     names.push(...page.items.map(({ metadata }) => metadata?.name));
-    _continue = page.metadata?._continue;
-  } while (_continue);
+    token = page.metadata?.['_continue'];
+  } while (token);
   expect(names).toEqual(['a', 'b', 'c']);
 });
 
@@ -86,7 +86,7 @@ test('its informer follows', async () => {
       kind: 'ConfigMap',
       metadata: { name: 'followed', namespace },
       data: { n: '1' },
-    } as V1ConfigMap,
+    } satisfies V1ConfigMap,
     undefined,
     undefined,
     undefined,

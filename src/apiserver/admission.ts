@@ -1,4 +1,6 @@
 import type { ApiObject } from './api-object.ts';
+import { recordUpdate } from './apply/managed-fields.ts';
+import { ApplyConflictFault, applyPatch } from './apply/server-side-apply.ts';
 import type { View } from './object-view.ts';
 import type { WriteOptions } from './registry.ts';
 import {
@@ -10,7 +12,7 @@ import {
 } from './schema/builtin-rules.ts';
 import type { FieldError } from './schema/field-error.ts';
 import { applyDefaults, pruneFields, unknownFields, validateObject } from './schema/structural.ts';
-import { badRequest, invalid } from './status-errors.ts';
+import { applyConflict, badRequest, invalid } from './status-errors.ts';
 
 /**
  * An object as its kind lets it in: unknown and doubled fields refused, warned of or let go as the request says, then
@@ -83,22 +85,59 @@ function cannotBeHandled({ version: { info } }: View): string {
   return `${info.kind} in version ${JSON.stringify(info.version)} cannot be handled as a ${info.kind}`;
 }
 
+/** `next` with managedFields that say who owns what after this create, update or patch. */
 export function trackManager(
-  _view: View,
-  _live: ApiObject | undefined,
+  { version }: View,
+  live: ApiObject | undefined,
   next: ApiObject,
-  _now: string,
-  _options: WriteOptions,
+  nowRfc3339: string,
+  { manager, subresource }: WriteOptions,
 ): ApiObject {
-  return next;
+  const { schema } = version.info;
+  const { apiVersion } = version;
+  return recordUpdate({
+    schema,
+    before: live,
+    after: next,
+    manager,
+    subresource,
+    nowRfc3339,
+    apiVersion,
+  }) as ApiObject;
 }
 
+/**
+ * What server-side apply makes of `live`, managedFields included.
+ *
+ * @throws StatusFault Conflict, naming the managers whose fields it would take; Fault apiserver.apply.*
+ */
 export function applyManaged(
-  _view: View,
+  { version }: View,
   live: ApiObject | undefined,
   applied: ApiObject,
-  _now: string,
-  _options: WriteOptions & { force: boolean },
+  nowRfc3339: string,
+  { manager, subresource, force }: WriteOptions & { force: boolean },
 ): ApiObject {
-  return live ? { ...live, ...applied } : applied;
+  const { info, apiVersion } = version;
+  const others = Object.keys(applied).filter(
+    (field) => !['apiVersion', 'kind', 'metadata', 'status'].includes(field),
+  );
+  const ignored = subresource === 'status' ? others : info.subresources.includes('status') ? ['status'] : [];
+  const { name, namespace } = applied.metadata;
+  const given =
+    subresource === 'status'
+      ? { ...applied, metadata: { name, ...(namespace === undefined ? {} : { namespace }) } }
+      : applied;
+  try {
+    const options = { live, applied: given, manager, force, subresource, ignored, nowRfc3339, apiVersion };
+    return applyPatch({ schema: info.schema, ...options }).object as ApiObject;
+  } catch (error) {
+    if (!(error instanceof ApplyConflictFault)) throw error;
+    const causes = error.conflicts.map(({ manager: owner, field }) => ({
+      reason: 'FieldManagerConflict',
+      message: `conflict with ${owner}`,
+      field,
+    }));
+    throw applyConflict(error.message, causes);
+  }
 }

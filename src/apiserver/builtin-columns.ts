@@ -14,10 +14,13 @@ export interface Column {
 }
 
 export interface ColumnSource extends Column {
-  cell(object: ApiObject, nowMs: number): Cell;
+  cell: (object: ApiObject, nowMs: number) => Cell;
 }
 
+/** A part of an object; its schema says what the leaves are. */
 type Field = Record<string, unknown>;
+
+const print = (value: unknown, absent = '') => String((value as string | number | undefined) ?? absent);
 
 function column(name: string, cell: ColumnSource['cell'], type = 'string', priority = 0): ColumnSource {
   return { name, type, format: name === 'Name' ? 'name' : '', description: '', priority, cell };
@@ -35,7 +38,7 @@ const count = (path: string) => (object: ApiObject) => Number(fieldText(object, 
 const list = (value: unknown): Field[] => (Array.isArray(value) ? (value as Field[]) : []);
 const inside = (object: unknown, path: string): unknown =>
   path.split('.').reduce((value, step) => (value as Field | undefined)?.[step], object);
-const size = (value: unknown) => Object.keys((value ?? {}) as Field).length;
+const size = (value: unknown) => Object.keys(value ?? {}).length;
 const joined = (values: readonly unknown[], none = '<none>') => values.map(String).join(',') || none;
 const pairs = (value: unknown) =>
   Object.entries((value ?? {}) as Field)
@@ -130,8 +133,8 @@ function podRestarts(pod: ApiObject): string {
 function servicePorts(service: ApiObject): string {
   return joined(
     list(inside(service, 'spec.ports')).map(({ port, nodePort, protocol }) => {
-      const outside = nodePort ? `:${String(nodePort)}` : '';
-      return `${String(port)}${outside}/${String(protocol ?? 'TCP')}`;
+      const outside = nodePort ? `:${print(nodePort)}` : '';
+      return `${print(port)}${outside}/${print(protocol, 'TCP')}`;
     }),
   );
 }
@@ -158,7 +161,7 @@ function nodeRoles(node: ApiObject): string {
 function nodeAddress(type: string): ColumnSource['cell'] {
   return (node) => {
     const found = list(inside(node, 'status.addresses')).find((address) => address['type'] === type);
-    return String(found?.['address'] ?? '<none>');
+    return print(found?.['address'], '<none>');
   };
 }
 

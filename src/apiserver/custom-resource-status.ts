@@ -57,7 +57,7 @@ export function specOf(definition: ApiObject): DefinitionSpec {
 }
 
 export function statusOfDefinition(definition: ApiObject): DefinitionStatus {
-  return (definition['status'] ?? {}) as DefinitionStatus;
+  return (definition['status'] as DefinitionStatus | undefined) ?? {};
 }
 
 export function hasCondition(definition: ApiObject, type: string): boolean {

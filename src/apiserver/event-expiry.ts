@@ -30,15 +30,16 @@ export function startEventExpiry({
       });
     }
   };
+  const sweepAndGoOn = async () => {
+    try {
+      await sweep();
+    } catch (error) {
+      log.warn('old events could not be deleted', { error: String(error) });
+    }
+    next();
+  };
   const next = () => {
-    cancel = clock.after(sweepEveryMs, async () => {
-      try {
-        await sweep();
-      } catch (error) {
-        log.warn('old events could not be deleted', { error: String(error) });
-      }
-      next();
-    });
+    cancel = clock.after(sweepEveryMs, () => void sweepAndGoOn());
   };
   next();
   return () => cancel();

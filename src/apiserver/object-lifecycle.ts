@@ -77,7 +77,7 @@ export function keepIdentity(live: Metadata, next: Metadata): Metadata {
     const before = new Set(live.finalizers ?? []);
     kept['finalizers'] = next.finalizers.filter((finalizer) => before.has(finalizer));
   }
-  for (const field of ['finalizers', 'ownerReferences', 'managedFields']) {
+  for (const field of ['finalizers', 'ownerReferences']) {
     if (Array.isArray(kept[field]) && (kept[field] as unknown[]).length === 0) delete kept[field];
   }
   return kept as Metadata;

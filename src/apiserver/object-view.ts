@@ -43,7 +43,7 @@ export interface Selection {
   prefix: string;
   labels: LabelSelector;
   fields: FieldSelector;
-  matches(object: StoredObject): boolean;
+  matches: (object: StoredObject) => boolean;
 }
 
 /** @throws StatusFault BadRequest on a selector that cannot be read or names a field that is not indexed */

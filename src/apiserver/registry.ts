@@ -37,7 +37,7 @@ export interface WriteOptions {
   /** Do everything but commit. */
   dryRun: boolean;
   fieldValidation: 'Ignore' | 'Warn' | 'Strict';
-  warn(message: string): void;
+  warn: (message: string) => void;
   subresource?: string;
 }
 

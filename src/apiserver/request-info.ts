@@ -10,8 +10,6 @@ export interface ResourceRequest {
   subresource?: string;
 }
 
-export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection';
-
 /** What a request asks for, told from its method and address alone. */
 export interface RequestInfo {
   method: string;
@@ -19,7 +17,7 @@ export interface RequestInfo {
   query: URLSearchParams;
   /** Undefined for paths that are not about objects (discovery, health, documents). */
   resource?: ResourceRequest;
-  /** For paths without a resource: the method in lower case, as upstream's authorizers see it. */
+  /** get, list, watch, create, update, patch, delete, deletecollection; without a resource the method in lower case. */
   verb: string;
 }
 
@@ -71,7 +69,7 @@ function resourceOf(parts: string[]): { resource: ResourceRequest; watchPath: bo
 
 const namespaceSubresources = new Set(['status', 'finalize']);
 
-function verbOf(method: string, { name }: ResourceRequest, watching: boolean): Verb | string {
+function verbOf(method: string, { name }: ResourceRequest, watching: boolean): string {
   switch (method) {
     case 'GET':
     case 'HEAD':

@@ -1,4 +1,4 @@
-import { parseObject, type StoredObject } from './api-object.ts';
+import { type ApiObject, parseObject, type StoredObject } from './api-object.ts';
 import { type Authorizer, fromRules, type PolicyRule, type UserInfo } from './authorization.ts';
 import type { ObjectStore } from './object-store.ts';
 
@@ -25,11 +25,11 @@ interface Role {
  */
 export function roleAuthorizer(objects: ObjectStore): Authorizer {
   // Parsed once for as long as the stored object is the same.
-  const parsed = new WeakMap<StoredObject, unknown>();
-  const read = <T>(stored: StoredObject): T => {
+  const parsed = new WeakMap<StoredObject, ApiObject>();
+  const read = (stored: StoredObject): ApiObject => {
     let object = parsed.get(stored);
     if (!object) parsed.set(stored, (object = parseObject(stored)));
-    return object as T;
+    return object;
   };
   const cache = (plural: string) => objects.cache({ group, plural });
 
@@ -38,13 +38,13 @@ export function roleAuthorizer(objects: ObjectStore): Authorizer {
       roleRef.kind === 'ClusterRole'
         ? cache('clusterroles').get(roleRef.name)
         : namespace && cache('roles').get(`${namespace}/${roleRef.name}`);
-    return role ? (read<Role>(role).rules ?? []) : [];
+    return role ? ((read(role) as Role).rules ?? []) : [];
   }
 
   function bound(user: UserInfo, plural: string, namespace: string | undefined): readonly PolicyRule[] {
     return cache(plural)
       .list(namespace === undefined ? '' : `${namespace}/`)
-      .map((stored) => read<Binding>(stored))
+      .map((stored) => read(stored) as ApiObject & Binding)
       .filter(({ subjects = [] }) => subjects.some((subject) => isSubject(user, subject, namespace)))
       .flatMap((binding) => rulesOf(binding, namespace));
   }

@@ -1,10 +1,11 @@
+import type { RequestListener } from 'node:http';
 import { createServer } from 'node:https';
 import type { Clock } from '../base/clock.ts';
 import type { Entropy } from '../base/entropy.ts';
 import { describeError } from '../base/fault.ts';
 import type { Log } from '../base/log.ts';
 import type { Store } from '../store/store.ts';
-import { formatAddress, type ListenAddress, listen } from '../wire/http-server.ts';
+import { formatAddress, type ListenAddress, type Listening, listen } from '../wire/http-server.ts';
 import { authenticator } from './authentication.ts';
 import { anyOf, grantAuthorizer } from './authorization.ts';
 import { builtInGrants } from './built-in-grants.ts';
@@ -64,64 +65,27 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const tokens = new Tokens({ key: certificates.serviceAccountKey, clock, entropy, objects });
   const authorizer = anyOf(grantAuthorizer(builtInGrants), roleAuthorizer(objects));
   const stop = new AbortController();
-
-  const controllers = [
-    await new CustomResources({ registry, types, log }).start(),
-    new NamespaceLifecycle({ registry, types, log }).start(),
-    new GarbageCollector({ registry, types, log }).start(),
-    await new NamespaceDefaults({
-      registry,
-      types,
-      certificateAuthority: certificates.authority,
-      log,
-    }).start(),
-    startEventExpiry({ objects, clock, log }),
-  ];
-
+  const stopControllers = await startControllers({ registry, types, log, certificates });
+  const signal = stop.signal;
   const resources = resourceRoutes({
     registry,
     types,
     tokens,
     authorizer,
     clientClock: certificateClock,
-    signal: stop.signal,
+    signal,
   });
   const address = () => formatAddress(reachable(listening.address));
-  const serving = await certificates.server([options.listen.host]);
-  const server = createServer(
-    {
-      cert: serving.certificate,
-      key: serving.key,
-      ca: certificates.authority,
-      minVersion: 'TLSv1.2',
-      // Whoever has no certificate may have a token, so it is asked for and judged later.
-      requestCert: true,
-      rejectUnauthorized: false,
-    },
-    requestListener({
-      types,
-      tokens,
-      authenticate: authenticator(tokens),
-      authorizer,
-      resources,
-      address,
-      log,
-    }),
-  );
-  const listening = await listen(server, options.listen);
-  // A client that speaks no TLS, or hangs up in the middle of it, is its own problem.
-  server.on('tlsClientError', (error) =>
-    log.debug('a TLS handshake failed', { error: describeError(error) }),
-  );
-
-  const renew = (): (() => void) =>
-    certificateClock.after((leafLifetimeMs * 2) / 3, async () => {
-      const fresh = await certificates.server([options.listen.host]);
-      server.setSecureContext({ cert: fresh.certificate, key: fresh.key, ca: certificates.authority });
-      cancelRenewal = renew();
-    });
-  let cancelRenewal = renew();
-
+  const listener = requestListener({
+    types,
+    tokens,
+    authenticate: authenticator(tokens),
+    authorizer,
+    resources,
+    address,
+    log,
+  });
+  const listening = await listenSecurely({ ...options, certificates, certificateClock }, listener);
   return {
     address: listening.address,
     ca: certificates.authority,
@@ -131,10 +95,91 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       return kubeconfigText(`https://${address()}`, certificates.authority, user, credentials);
     },
     async close() {
-      cancelRenewal();
       stop.abort();
-      for (const stopController of controllers) stopController();
+      stopControllers();
       await listening.close();
+    },
+  };
+}
+
+interface ControllerOptions {
+  registry: Registry;
+  types: ResourceTypes;
+  log: Log;
+  certificates: ClusterCertificates;
+}
+
+/** Starts what keeps the cluster in order by itself; the answer stops it. */
+async function startControllers({
+  registry,
+  types,
+  log,
+  certificates,
+}: ControllerOptions): Promise<() => void> {
+  const { objects, clock } = registry;
+  const certificateAuthority = certificates.authority;
+  const stops = [
+    // Definitions first: the others ask which kinds there are.
+    await new CustomResources({ registry, types, log }).start(),
+    new NamespaceLifecycle({ registry, types, log }).start(),
+    new GarbageCollector({ registry, types, log }).start(),
+    await new NamespaceDefaults({ registry, types, certificateAuthority, log }).start(),
+    startEventExpiry({ objects, clock, log }),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+  };
+}
+
+interface SecureListenOptions {
+  listen: ListenAddress;
+  log: Log;
+  certificates: ClusterCertificates;
+  certificateClock: Clock;
+}
+
+/** HTTPS under a certificate of the cluster's CA, which is exchanged long before it ends. */
+async function listenSecurely(
+  { listen: wanted, log, certificates, certificateClock }: SecureListenOptions,
+  listener: RequestListener,
+): Promise<Listening> {
+  const identity = async () => {
+    const { certificate, key } = await certificates.server([wanted.host]);
+    return { cert: certificate, key, ca: certificates.authority };
+  };
+  const server = createServer(
+    {
+      ...(await identity()),
+      minVersion: 'TLSv1.2',
+      // Whoever has no certificate may have a token, so it is asked for and judged later.
+      requestCert: true,
+      rejectUnauthorized: false,
+    },
+    listener,
+  );
+  const listening = await listen(server, wanted);
+  // A client that speaks no TLS, or hangs up in the middle of it, is its own problem.
+  server.on('tlsClientError', (error) =>
+    log.debug('a TLS handshake failed', { error: describeError(error) }),
+  );
+  let cancel = () => {};
+  const renew = async () => {
+    try {
+      server.setSecureContext(await identity());
+    } catch (error) {
+      log.error('the serving certificate could not be renewed', { error: describeError(error) });
+    }
+    schedule();
+  };
+  const schedule = () => {
+    cancel = certificateClock.after((leafLifetimeMs * 2) / 3, () => void renew());
+  };
+  schedule();
+  return {
+    address: listening.address,
+    close(graceMs) {
+      cancel();
+      return listening.close(graceMs);
     },
   };
 }

@@ -226,7 +226,7 @@ export function statusOf(error: unknown): Status {
   if (error instanceof StatusFault) return error.status;
   if (error instanceof Fault) {
     if (error.code === 'store.unavailable') return unavailable(error.message).status;
-    if (error.code.startsWith('apiserver.body.') || error.code.startsWith('apiserver.patch.')) {
+    if (/^apiserver\.(body|patch|apply)\./.test(error.code)) {
       return bodyStatus(error);
     }
   }

@@ -54,8 +54,12 @@ function customCell(type: string, value: unknown, nowMs: number): Cell {
     case 'date':
       return typeof value === 'string' ? ageSince(value, nowMs) : null;
     default:
-      return typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean);
+      return printed(value);
   }
+}
+
+function printed(value: {}): string {
+  return typeof value === 'object' ? JSON.stringify(value) : `${value as string | number | boolean}`;
 }
 
 export function columnDefinitions(columns: readonly ColumnSource[]): unknown[] {

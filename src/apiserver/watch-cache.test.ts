@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ManualClock } from '../base/manual-clock.ts';
 import { type ApiObject, encodeObject, storedObject } from './api-object.ts';

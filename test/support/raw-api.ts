@@ -71,7 +71,7 @@ async function openWatch(http: HttpClient, url: string, headers: Record<string, 
   const response = await http.open({ method: 'GET', url, headers, signal: abort.signal });
   const lines = createInterface({ input: response });
   const queue: RawEvent[] = [];
-  const waiting: { resolve(event: RawEvent): void; reject(error: Error): void }[] = [];
+  const waiting: { resolve: (event: RawEvent) => void; reject: (error: Error) => void }[] = [];
   let over = false;
   lines.on('line', (line) => {
     const event = JSON.parse(line) as RawEvent;
