@@ -147,7 +147,7 @@ function callServer(options: GrpcServerOptions) {
     };
     const fail = (error: unknown) => finish(statusOf(error));
     const late = setTimeout(() => fail(grpcFault('deadline-exceeded', 'the deadline passed')), timeoutMs);
-    stream.once('close', () => fail(grpcFault('cancelled', 'the client went away')));
+    stream.once('close', () => over || fail(grpcFault('cancelled', 'the client went away')));
     receive(stream, messageLimitBytes)
       .then((message) => {
         observed?.received();
