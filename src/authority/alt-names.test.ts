@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { decideAltNames } from './alt-names.ts';
+import { type AltNameRequest, decideAltNames } from './alt-names.ts';
 
-const none = {
+const none: AltNameRequest = {
   commonName: '',
   excludeCommonName: false,
   altNames: [],
@@ -9,7 +9,7 @@ const none = {
   uriSans: [],
   otherSans: [],
 };
-const dns = (request: Partial<typeof none>) =>
+const dns = (request: Partial<AltNameRequest>) =>
   decideAltNames({ ...none, ...request }).map((name) => name.value);
 
 test('the common name is an alternative name unless it is excluded', () => {
