@@ -295,6 +295,37 @@ test('the seal decides the status of `status`', async () => {
   });
 });
 
+test('`status` as JSON leaves out what a lone server has nothing to say about', async () => {
+  const seal = {
+    type: 'shamir',
+    initialized: true,
+    sealed: false,
+    t: 1,
+    n: 1,
+    progress: 0,
+    nonce: '',
+    version: '1',
+  };
+  const leader = {
+    ha_enabled: false,
+    is_self: false,
+    leader_address: '',
+    active_time: '0001-01-01T00:00:00Z',
+  };
+  const replies = [
+    { body: { ...seal, build_date: 'today', storage_type: 'x', cluster_name: '' } },
+    { body: leader },
+  ];
+  const { stdout } = await vault(['status', '-format=json'], { replies });
+  expect(JSON.parse(stdout)).toEqual({
+    ...seal,
+    build_date: 'today',
+    storage_type: 'x',
+    ha_enabled: false,
+    active_time: '0001-01-01T00:00:00Z',
+  });
+});
+
 test('asks once, and again only as often as VAULT_MAX_RETRIES allows', async () => {
   const busy = { status: 503, headers: { 'retry-after': '0' }, body: { errors: ['later'] } };
   expect(await vault(['read', 'a'], { replies: [busy] })).toMatchObject({ status: 2 });

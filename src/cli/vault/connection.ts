@@ -198,21 +198,23 @@ async function pem(path: string, doing: string, cwd: string): Promise<string> {
   }
 }
 
+const certificateLine = '-----BEGIN CERTIFICATE-----';
+
 async function authority(path: string, doing: string, cwd: string): Promise<string> {
   const text = await pem(path, doing, cwd);
-  if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
+  if (text.includes(certificateLine)) return text;
   throw new Failure(2, `${doing}: Couldn't parse PEM in: ${path}`);
 }
 
+/** Every certificate in the folder's files; keys and what else lies there are passed over. */
 async function pemFolder(path: string, doing: string, cwd: string): Promise<string> {
   const folder = resolve(cwd, path);
-  const names = await readdir(folder).catch((cause: unknown) => {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
     throw new Failure(2, `${doing}Path: ${fileProblem({ asTyped: path, cause })}`);
   });
-  const texts = await Promise.all(
-    names.toSorted().map((name) => authority(join(folder, name), `${doing} File`, cwd)),
-  );
-  return texts.join('\n');
+  const files = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => join(folder, name));
+  const texts = await Promise.all(files.toSorted().map((file) => pem(file, `${doing} File`, cwd)));
+  return texts.filter((text) => text.includes(certificateLine)).join('\n');
 }
 
 function namespaceHeader(flags: Flags): Record<string, string> {

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { Fault } from '../../base/fault.ts';
 
 interface NetworkError extends Error {
@@ -6,6 +7,8 @@ interface NetworkError extends Error {
   port?: number;
   hostname?: string;
   errors?: NetworkError[];
+  /** The name that the certificate was to hold. */
+  host?: string;
   cert?: { subjectaltname?: string };
 }
 
@@ -16,7 +19,7 @@ interface NetworkError extends Error {
 export function networkFault(fault: Fault, method: string, url: string): Fault {
   const verb = method[0] + method.slice(1).toLowerCase();
   return new Fault(
-    `${verb} ${JSON.stringify(url)}: ${reason(fault.cause as NetworkError | undefined, url) ?? fault.message}`,
+    `${verb} ${JSON.stringify(url)}: ${reason(fault.cause as NetworkError | undefined) ?? fault.message}`,
     {
       code: 'vault-client.unreachable',
       blame: 'peer',
@@ -25,7 +28,7 @@ export function networkFault(fault: Fault, method: string, url: string): Fault {
   );
 }
 
-function reason(error: NetworkError | undefined, url: string): string | undefined {
+function reason(error: NetworkError | undefined): string | undefined {
   // A name with several addresses fails with an error for each; the last one tried is the one told.
   const last = error?.errors?.at(-1) ?? error;
   if (!last) return undefined;
@@ -51,13 +54,12 @@ function reason(error: NetworkError | undefined, url: string): string | undefine
       return 'net/http: HTTP/1.x transport connection broken: malformed HTTP response';
     default:
       return (
-        tlsReason(last, url) ??
-        (/no answer within/.test(last.message) ? 'context deadline exceeded' : undefined)
+        tlsReason(last) ?? (/no answer within/.test(last.message) ? 'context deadline exceeded' : undefined)
       );
   }
 }
 
-function tlsReason({ code, cert }: NetworkError, url: string): string | undefined {
+function tlsReason({ code, cert, host = '' }: NetworkError): string | undefined {
   switch (code) {
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
     case 'SELF_SIGNED_CERT_IN_CHAIN':
@@ -68,8 +70,10 @@ function tlsReason({ code, cert }: NetworkError, url: string): string | undefine
     case 'CERT_NOT_YET_VALID':
       return 'tls: failed to verify certificate: x509: certificate has expired or is not yet valid';
     case 'ERR_TLS_CERT_ALTNAME_INVALID': {
-      const names = (cert?.subjectaltname ?? '').replaceAll(/(DNS|IP Address):/g, '');
-      return `tls: failed to verify certificate: x509: certificate is valid for ${names}, not ${new URL(url).hostname}`;
+      const kind = isIP(host) ? 'IP Address:' : 'DNS:';
+      const names = (cert?.subjectaltname ?? '').split(', ').filter((name) => name.startsWith(kind));
+      const held = names.map((name) => name.slice(kind.length)).join(', ');
+      return `tls: failed to verify certificate: x509: certificate is valid for ${held}, not ${host}`;
     }
     default:
       return undefined;

@@ -1,3 +1,4 @@
+import { Fault } from '../../base/fault.ts';
 import type { CommandContext } from '../command.ts';
 
 interface RawInput {
@@ -9,7 +10,11 @@ const interrupt = '\u0003';
 const endOfInput = '\u0004';
 const erase = new Set(['\u0008', '\u007f']);
 
-/** Asks on stderr and reads one line without showing it; undefined where stdin is no terminal. */
+/**
+ * Asks on stderr and reads one line without showing it; undefined where stdin is no terminal.
+ *
+ * @throws Fault `cli.interrupted` for Ctrl-C
+ */
 export async function askSecretly(
   { stdin, stderr }: CommandContext,
   question: string,
@@ -25,7 +30,9 @@ export async function askSecretly(
   try {
     for await (const chunk of stdin as AsyncIterable<Buffer | string>) {
       for (const character of chunk.toString()) {
-        if (character === interrupt) return undefined;
+        if (character === interrupt) {
+          throw new Fault('user interrupted', { code: 'cli.interrupted', blame: 'caller' });
+        }
         if (enter.test(character) || character === endOfInput) return line;
         line = erase.has(character) ? line.slice(0, -1) : line + character;
       }

@@ -6,7 +6,7 @@ import { attempt, Failure } from './failure.ts';
 import { printDocument, printFieldOrSecret } from './output.ts';
 import { number, text } from './secret.ts';
 import { expectArguments, type Subcommand } from './subcommand.ts';
-import type { Value, ValueObject } from './value.ts';
+import { NumberText, type Value, type ValueObject } from './value.ts';
 
 export const status: Subcommand = {
   summary: 'Print whether the server is sealed, and who leads',
@@ -103,7 +103,21 @@ function statusDocument(all: ValueObject): Value {
     ...['raft_committed_index', 'raft_applied_index'],
   ];
   const told: ValueObject = { build_date: '', ...all };
-  return new Map(names.filter((name) => Object.hasOwn(told, name)).map((name) => [name, told[name]!]));
+  const shown = names.filter(
+    (name) => Object.hasOwn(told, name) && !(leftOutWhenBlank.has(name) && isBlank(told[name]!)),
+  );
+  return new Map(shown.map((name) => [name, told[name]!]));
+}
+
+const leftOutWhenBlank: ReadonlySet<string> = new Set([
+  ...['cluster_name', 'cluster_id', 'recovery_seal_type', 'storage_type', 'warnings', 'is_self'],
+  ...['leader_address', 'leader_cluster_address', 'raft_committed_index', 'raft_applied_index'],
+]);
+
+function isBlank(value: Value): boolean {
+  return (
+    value === null || value === '' || value === false || (value instanceof NumberText && value.text === '0')
+  );
 }
 
 export const unwrap: Subcommand = {
