@@ -1,9 +1,11 @@
 import type { ApiObject } from './api-object.ts';
 import { recordUpdate } from './apply/managed-fields.ts';
 import { ApplyConflictFault, applyPatch } from './apply/server-side-apply.ts';
+import { fillNullItems } from './null-items.ts';
 import type { View } from './object-view.ts';
 import type { WriteOptions } from './registry.ts';
 import {
+  dropNulls,
   nameChecker,
   type Prepared,
   prepareCreate,
@@ -11,6 +13,7 @@ import {
   validateMeta,
 } from './schema/builtin-rules.ts';
 import type { FieldError } from './schema/field-error.ts';
+import { type KindInfo, objectMetaSchema } from './schema/kinds.ts';
 import { applyDefaults, pruneFields, unknownFields, validateObject } from './schema/structural.ts';
 import { applyConflict, badRequest, invalid } from './status-errors.ts';
 
@@ -35,7 +38,8 @@ export function admit(
     ...duplicateFields.map((field) => `duplicate field ${JSON.stringify(field)}`),
   ];
   judgeFields(view, complaints, options);
-  const known = applyDefaults(schema, pruneFields(schema, object));
+  const pruned = pruneFields(schema, object);
+  const known = applyDefaults(schema, view.type.custom ? pruned : fillNullItems(schema, pruned));
   const schemaErrors = validateObject(schema, known);
   // The kind's own rules may count on the types that its schema promises.
   refuse(view, object.metadata.name, schemaErrors.filter(isWrongType));
@@ -54,6 +58,40 @@ function prepare({ type }: View, object: ApiObject, live: ApiObject | undefined)
   return live ? prepareUpdate(type, object, live) : prepareCreate(type, object);
 }
 
+/**
+ * The object with metadata that can be worked with: present, of the right types, nulls left out.
+ *
+ * @throws StatusFault BadRequest
+ */
+export function withSoundMetadata(info: KindInfo, object: ApiObject): ApiObject {
+  const given: unknown = object.metadata ?? {};
+  const sound = typeof given === 'object' && !Array.isArray(given);
+  const metadata = sound
+    ? fillNullItems(objectMetaSchema(), dropNulls(given as Record<string, unknown>))
+    : {};
+  const wrong = sound
+    ? validateObject(objectMetaSchema(), metadata).find(isWrongType)
+    : { field: '', message: `Invalid value: ${JSON.stringify(given)}: must be an object` };
+  if (!wrong) return { ...object, metadata: { name: '', ...metadata } };
+  const field = wrong.field === '' ? 'metadata' : `metadata.${wrong.field}`;
+  throw badRequest(`${cannotBeHandled(info)}: json: ${field}: ${wrong.message}`);
+}
+
+/**
+ * A review: an object that is answered, not kept. Only what its schema promises is checked here.
+ *
+ * @throws StatusFault BadRequest
+ */
+export function admitReview(info: KindInfo, object: ApiObject): ApiObject {
+  const known = fillNullItems(
+    info.schema,
+    pruneFields(info.schema, dropNulls(withSoundMetadata(info, object))),
+  );
+  const wrong = validateObject(info.schema, known).find(isWrongType);
+  if (wrong) throw badRequest(`${cannotBeHandled(info)}: json: ${wrong.field}: ${wrong.message}`);
+  return known;
+}
+
 function judgeFields(
   view: View,
   complaints: readonly string[],
@@ -61,7 +99,9 @@ function judgeFields(
 ): void {
   if (complaints.length === 0 || fieldValidation === 'Ignore') return;
   if (fieldValidation === 'Strict') {
-    throw badRequest(`${cannotBeHandled(view)}: strict decoding error: ${complaints.join(', ')}`);
+    throw badRequest(
+      `${cannotBeHandled(view.version.info)}: strict decoding error: ${complaints.join(', ')}`,
+    );
   }
   for (const complaint of complaints) warn(complaint);
 }
@@ -72,7 +112,7 @@ function refuse(view: View, name: string, errors: readonly FieldError[]): void {
   const wrongType = errors.find(isWrongType);
   // What cannot be decoded into a built-in kind's structure never reaches its validation.
   if (!custom && wrongType) {
-    throw badRequest(`${cannotBeHandled(view)}: json: ${wrongType.field}: ${wrongType.message}`);
+    throw badRequest(`${cannotBeHandled(view.version.info)}: json: ${wrongType.field}: ${wrongType.message}`);
   }
   throw invalid({ group, kind, name }, errors);
 }
@@ -81,7 +121,7 @@ function isWrongType({ type }: FieldError): boolean {
   return type === 'FieldValueTypeInvalid';
 }
 
-function cannotBeHandled({ version: { info } }: View): string {
+function cannotBeHandled(info: KindInfo): string {
   return `${info.kind} in version ${JSON.stringify(info.version)} cannot be handled as a ${info.kind}`;
 }
 

@@ -40,7 +40,7 @@ export async function patchAnswer({ registry }: { registry: Registry }, call: Re
       throw wrongOption('fieldManager', 'FieldValueRequired', message, 'PatchOptions');
     }
     const applied = decodeObject(bytes, 'application/yaml', view.version.info);
-    applied.object.metadata.name ||= name;
+    applied.object.metadata = { ...applied.object.metadata, name: applied.object.metadata?.name || name };
     const force = info.query.has('force') && isTrue(info.query.get('force'));
     return answerWritten(form, await registry.apply(view, namespace, name, applied, { ...options, force }));
   }

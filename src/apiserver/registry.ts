@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Entropy } from '../base/entropy.ts';
-import { admit, applyManaged, trackManager } from './admission.ts';
+import { admit, applyManaged, trackManager, withSoundMetadata } from './admission.ts';
 import {
   type ApiObject,
   encodeObject,
@@ -79,10 +79,11 @@ export class Registry {
   async create(
     view: View,
     namespace: string | undefined,
-    { object, duplicateFields }: Submitted,
+    { object: given, duplicateFields }: Submitted,
     options: WriteOptions,
   ): Promise<Written> {
     const { type } = view;
+    const object = withSoundMetadata(view.version.info, given);
     checkNamespace(namespace, object);
     if (object.metadata.resourceVersion) {
       throw badRequest('resourceVersion should not be set on objects to be created');
@@ -119,9 +120,10 @@ export class Registry {
     view: View,
     namespace: string | undefined,
     name: string,
-    { object, duplicateFields }: Submitted,
+    { object: given, duplicateFields }: Submitted,
     options: WriteOptions,
   ): Promise<Written> {
+    const object = withSoundMetadata(view.version.info, given);
     checkNamespace(namespace, object);
     if (object.metadata.name && object.metadata.name !== name) {
       throw badRequest(
@@ -158,7 +160,7 @@ export class Registry {
     return this.objects.locked(type.storage, key, async () => {
       const stored = this.find(view, namespace, name);
       const live = viewObject(view, stored);
-      const asked = change(structuredClone(live));
+      const asked = withSoundMetadata(view.version.info, change(structuredClone(live)));
       this.#checkPreconditions(view, live, asked);
       const decided = this.#decide(view, live, asked, duplicateFields, options);
       const next = this.#track(view, live, decided, options);
@@ -171,10 +173,12 @@ export class Registry {
     view: View,
     namespace: string | undefined,
     name: string,
-    { object, duplicateFields }: Submitted,
+    { object: given, duplicateFields }: Submitted,
     options: WriteOptions & { force: boolean },
   ): Promise<Written> {
     const { type } = view;
+    const object = withSoundMetadata(view.version.info, given);
+    checkNamespace(namespace, object);
     const key = objectKey(namespace, name);
     const now = rfc3339(this.clock.now());
     return this.objects.locked(type.storage, key, async () => {

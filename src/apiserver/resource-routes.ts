@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../base/clock.ts';
+import { admitReview } from './admission.ts';
 import { type Answer, json, type StreamedAnswer, statusAnswer } from './answer.ts';
 import { type ApiObject, objectKey } from './api-object.ts';
 import type { Authorizer, UserInfo } from './authorization.ts';
@@ -22,6 +23,7 @@ import {
 import type { ResourceTypes } from './resource-type.ts';
 import { answerReview, answerTokenRequest } from './reviews.ts';
 import { scaleOf, withScale } from './scale.ts';
+import { builtinKind } from './schema/kinds.ts';
 import { badRequest, deletedStatus, methodNotAllowed, notFound, unknownPath } from './status-errors.ts';
 import type { Tokens } from './tokens.ts';
 import { watchAnswer } from './watch.ts';
@@ -184,7 +186,7 @@ async function removeAll({ registry }: ResourceRoutesOptions, call: ResourceCall
 async function review({ tokens, authorizer }: ResourceRoutesOptions, call: ResourceCall): Promise<Answer> {
   const { view, resource, form, user, info } = call;
   if (info.verb !== 'create') throw methodNotAllowed();
-  const { object } = await submitted(call);
+  const object = admitReview(view.version.info, (await submitted(call)).object);
   const { group, plural } = view.type;
   const { namespace } = resource;
   const context = { user, tokens, authorizer, ...(namespace === undefined ? {} : { namespace }) };
@@ -224,10 +226,11 @@ async function token({ registry, tokens }: ResourceRoutesOptions, call: Resource
     .cache({ group: '', plural: 'serviceaccounts' })
     .get(objectKey(namespace, name));
   if (!account) throw notFound({ group: '', plural: 'serviceaccounts' }, name);
-  const expected = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' };
-  const { object } = decodeObject(await requestBody(request), request.headers['content-type'], expected);
+  const tokenRequest = builtinKind('authentication.k8s.io', 'v1', 'TokenRequest')!;
+  const { object } = decodeObject(await requestBody(request), request.headers['content-type'], tokenRequest);
+  const asked = admitReview(tokenRequest, object);
   const about = { namespace, name, uid: account.uid };
-  return written(form, answerTokenRequest(object, about, { tokens, objects: registry.objects }), 201);
+  return written(form, answerTokenRequest(asked, about, { tokens, objects: registry.objects }), 201);
 }
 
 async function scale(routes: ResourceRoutesOptions, call: ResourceCall): Promise<Answer> {

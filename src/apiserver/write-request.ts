@@ -39,20 +39,10 @@ export function decodeObject(
 ): Submitted {
   const { object, duplicateFields } = decodeBody(bytes, contentType, expected);
   const apiVersion = expected.group === '' ? expected.version : `${expected.group}/${expected.version}`;
-  const { metadata } = object;
   if (object['apiVersion'] !== apiVersion || object['kind'] !== expected.kind) {
     throw badRequest(wrongKind(object, apiVersion, expected));
   }
-  if (
-    metadata !== undefined &&
-    metadata !== null &&
-    (typeof metadata !== 'object' || Array.isArray(metadata))
-  ) {
-    throw badRequest(
-      `${expected.kind} in version ${JSON.stringify(expected.version)} cannot be handled as a ${expected.kind}: json: cannot unmarshal into Go struct field ${expected.kind}.metadata of type v1.ObjectMeta`,
-    );
-  }
-  return { object: { ...object, metadata: { ...metadata } } as ApiObject, duplicateFields };
+  return { object: object as ApiObject, duplicateFields };
 }
 
 function wrongKind(object: Record<string, unknown>, apiVersion: string, { kind }: ExpectedKind): string {
