@@ -244,7 +244,9 @@ test('what certificates point at is there for anyone, and OpenSSL accepts it', a
 
 test('issued certificates are listed and read again', async () => {
   const { keys } = ((await client.list('pki/certs')) as Secret).data as { keys: string[] };
-  expect(keys.toSorted()).toEqual([root.data.serial_number, identity.data.serial_number].toSorted());
+  expect(keys.toSorted()).toEqual(
+    [root.data.serial_number as string, identity.data.serial_number as string].toSorted(),
+  );
   const { data } = (await client.read(`pki/cert/${identity.data.serial_number as string}`)) as Secret;
   expect(data).toEqual({
     certificate: identity.data.certificate,

@@ -1,0 +1,173 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type TestVault, testVault } from './support/vault.ts';
+
+/** What each policy lets its holder do, over the wire: every operation against every holder. */
+
+const policies = {
+  nothing: '',
+  reader: 'path "pki/*" { capabilities = ["read", "list"] }',
+  signer: 'path "pki/root/sign-intermediate" { capabilities = ["update"] }',
+  creator: 'path "pki/*" { capabilities = ["create"] }',
+  everything: 'path "*" { capabilities = ["create", "read", "update", "delete", "list"] }',
+  tutorial: 'path "pki*" { capabilities = ["create", "read", "update", "delete", "list", "sudo"] }',
+  fenced: `path "pki/*" { capabilities = ["read", "list", "update"] }
+    path "pki/issuer/*" { capabilities = ["deny"] }
+    path "pki/certs" { capabilities = ["deny"] }`,
+  tokens: `path "auth/token/create" { capabilities = ["update"] }
+    path "auth/token/accessors" { capabilities = ["list"] }`,
+  accessors: 'path "auth/token/accessors" { capabilities = ["list", "sudo"] }',
+  narrow: `path "pki/root/sign-intermediate" {
+      capabilities = ["update"]
+      allowed_parameters = { "csr" = [] "ttl" = ["1h"] }
+    }`,
+} as const;
+
+type Holder = keyof typeof policies;
+const holders = Object.keys(policies) as Holder[];
+
+let vault: TestVault;
+const tokens = new Map<Holder, string>();
+
+beforeAll(async () => {
+  vault = await testVault();
+  await vault.call('POST', 'sys/mounts/pki', { type: 'pki' });
+  await vault.call('POST', 'pki/root/generate/internal', { common_name: 'root.example', key_type: 'ec' });
+  for (const name of holders) {
+    const policy = policies[name] || 'path "nowhere" {}';
+    expect((await vault.call('PUT', `sys/policies/acl/${name}`, { policy })).status).toBe(204);
+    const reply = await vault.call('POST', 'auth/token/create', {
+      policies: [name],
+      no_default_policy: true,
+      ttl: '1h',
+    });
+    tokens.set(name, reply.auth.client_token as string);
+  }
+});
+afterAll(() => vault.close());
+
+/** Allowed is whatever is not 403: a request that gets as far as being found wrong was let through. */
+const allowed = async (holder: Holder, method: string, path: string, body?: unknown) =>
+  (await vault.call(method, path, body, tokens.get(holder))).status !== 403;
+
+const signing = ['signer', 'everything', 'tutorial', 'fenced'] as const;
+const csrBody = { csr: 'x' };
+
+test.each([
+  ['GET', 'pki/config/urls', undefined, ['reader', 'everything', 'tutorial', 'fenced']],
+  ['POST', 'pki/config/urls', {}, ['everything', 'tutorial', 'fenced']],
+  ['GET', 'pki/certs?list=true', undefined, ['reader', 'everything', 'tutorial']],
+  ['GET', 'pki/issuer/default', undefined, ['reader', 'everything', 'tutorial']],
+  ['POST', 'pki/root/sign-intermediate', csrBody, [...signing, 'narrow']],
+  ['POST', 'pki/root/sign-intermediate', { ...csrBody, ttl: '1h' }, [...signing, 'narrow']],
+  ['POST', 'pki/root/sign-intermediate', { ...csrBody, ttl: '2h' }, signing],
+  ['POST', 'pki/root/sign-intermediate', { ...csrBody, format: 'pem' }, signing],
+  ['POST', 'pki/issuer/default/sign-intermediate', csrBody, ['everything', 'tutorial']],
+  ['POST', 'pki/root/generate/nonsense', {}, ['everything', 'tutorial', 'fenced']],
+  ['GET', 'pki/does/not/exist', undefined, ['reader', 'everything', 'tutorial', 'fenced']],
+  ['GET', 'sys/mounts', undefined, ['everything']],
+  ['POST', 'sys/mounts/pki/tune', {}, ['everything']],
+  ['PUT', 'sys/policies/acl/probe', {}, ['everything']],
+  ['GET', 'sys/policies/acl?list=true', undefined, ['everything']],
+  ['DELETE', 'sys/mounts/absent', undefined, ['everything']],
+  ['GET', 'auth/token/lookup-self', undefined, ['everything']],
+  ['POST', 'auth/token/create', { ttl: 'x' }, ['everything', 'tokens']],
+  // This path asks for sudo besides list.
+  ['GET', 'auth/token/accessors?list=true', undefined, ['accessors']],
+  ['GET', 'no/such/mount', undefined, ['everything']],
+  // Open to anyone, so no policy keeps them.
+  ['GET', 'pki/ca/pem', undefined, holders],
+  ['GET', 'pki/issuers?list=true', undefined, holders],
+  ['GET', 'sys/health', undefined, holders],
+] as const)('%s %s with %j', async (method, path, body, expected) => {
+  const found = await Promise.all(
+    holders.map(async (holder) => [holder, await allowed(holder, method, path, body)]),
+  );
+  const letThrough = found.filter(([, through]) => through).map(([holder]) => holder as Holder);
+  expect(letThrough).toEqual(holders.filter((holder) => (expected as readonly Holder[]).includes(holder)));
+});
+
+test('a change of a policy holds from the next request on, for tokens that have it', async () => {
+  await vault.call('PUT', 'sys/policies/acl/changing', { policy: policies.reader });
+  const { auth } = await vault.call('POST', 'auth/token/create', { policies: ['changing'] });
+  const read = async () =>
+    (await vault.call('GET', 'pki/config/urls', undefined, auth.client_token as string)).status;
+  expect(await read()).toBe(200);
+  await vault.call('PUT', 'sys/policies/acl/changing', { policy: policies.signer });
+  expect(await read()).toBe(403);
+  await vault.call('PUT', 'sys/policies/acl/changing', { policy: policies.reader });
+  expect(await read()).toBe(200);
+  await vault.call('DELETE', 'sys/policies/acl/changing');
+  expect(await read()).toBe(403);
+});
+
+describe('policies over the wire', () => {
+  test('names are lower case, texts may be base64 or JSON, the old path says rules', async () => {
+    const encoded = Buffer.from(policies.reader).toString('base64');
+    const { warnings } = await vault.call('PUT', 'sys/policies/acl/Encoded', { policy: encoded });
+    expect(warnings).toEqual(['policy name was converted to encoded']);
+    expect((await vault.call('GET', 'sys/policies/acl/ENCODED')).data.policy).toBe(policies.reader);
+    const json = '{"path": {"pki/*": {"capabilities": ["read"]}}}';
+    const old = await vault.call('PUT', 'sys/policy/old', { rules: json });
+    expect(old.warnings).toEqual(["'rules' is deprecated, please use 'policy' instead"]);
+    const read = await vault.call('GET', 'sys/policy/old');
+    expect(read.data).toEqual({ name: 'old', rules: json });
+    expect(read.body.rules).toBe(json);
+    expect((await vault.call('GET', 'sys/policy')).body.policies).toContain('old');
+  });
+
+  test('capabilities are told as they are', async () => {
+    const ask = (token: string, paths: unknown) =>
+      vault.call('POST', 'sys/capabilities-self', { paths }, token);
+    const { auth } = await vault.call('POST', 'auth/token/create', { policies: ['fenced', 'signer'] });
+    const token = auth.client_token as string;
+    const { data } = await ask(token, [
+      'pki/config/urls',
+      'pki/issuer/default',
+      'sys/mounts',
+      '/pki/root/sign-intermediate',
+    ]);
+    expect(data).toEqual({
+      'pki/config/urls': ['read', 'list', 'update'],
+      'pki/issuer/default': ['deny'],
+      'sys/mounts': ['deny'],
+      '/pki/root/sign-intermediate': ['update'],
+    });
+    expect((await vault.call('POST', 'sys/capabilities-self', { path: 'any' })).body.capabilities).toEqual([
+      'root',
+    ]);
+    expect(
+      (await vault.call('POST', 'sys/capabilities', { token, paths: 'pki/ca' })).body.capabilities,
+    ).toEqual(['read', 'list', 'update']);
+    expect(
+      (await vault.call('POST', 'sys/capabilities-accessor', { accessor: auth.accessor, paths: 'x' })).body
+        .capabilities,
+    ).toEqual(['deny']);
+    expect((await ask(token, [])).errors).toEqual(['paths must be supplied']);
+  });
+
+  test('mounts show themselves to those who reach them', async () => {
+    const shown = async (holder: Holder) => {
+      const { data } = await vault.call('GET', 'sys/internal/ui/mounts', undefined, tokens.get(holder));
+      return [Object.keys(data.secret as object), Object.keys(data.auth as object)];
+    };
+    expect(await shown('nothing')).toEqual([[], []]);
+    expect(await shown('signer')).toEqual([['pki/'], []]);
+    expect(await shown('tokens')).toEqual([[], ['token/']]);
+    expect(await shown('everything')).toEqual([['pki/', 'sys/'], ['token/']]);
+    expect((await vault.call('GET', 'sys/internal/ui/mounts', undefined, '')).data).toEqual({
+      auth: {},
+      secret: {},
+    });
+    const one = await vault.call('GET', 'sys/internal/ui/mounts/pki/cert/x');
+    expect(one.data).toMatchObject({ path: 'pki/', type: 'pki' });
+    for (const path of ['pki', 'absent']) {
+      const reply = await vault.call(
+        'GET',
+        `sys/internal/ui/mounts/${path}`,
+        undefined,
+        tokens.get('nothing'),
+      );
+      expect(reply.status).toBe(403);
+    }
+  });
+});
