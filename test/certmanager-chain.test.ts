@@ -42,7 +42,7 @@ async function vaultRequest(method: string, path: string, body?: object): Promis
     headers: { 'x-vault-token': 'my-token', 'content-type': 'application/json' },
     ...(body ? { body: JSON.stringify(body) } : {}),
   });
-  if (answer.status >= 400) throw new Error(`${method} ${path}: ${answer.status} ${answer.body}`);
+  if (answer.status >= 400) throw new Error(`${method} ${path}: ${answer.status} ${answer.body.toString()}`);
   return answer.body.length > 0 ? JSON.parse(answer.body.toString()) : {};
 }
 

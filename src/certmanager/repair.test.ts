@@ -70,8 +70,8 @@ test.each([
     await world.kube.mergePatch(secrets, at, { data });
     await world.settle();
     expect((await world.certificate()).status!.revision).toBe(2);
-    expect((await world.told('Certificate')).at(-4)).toContain(
-      `Issuing: Issuing certificate as Secret ${message}`,
+    expect(await world.told('Certificate')).toContainEqual(
+      expect.stringContaining(`Issuing: Issuing certificate as Secret ${message}`),
     );
     expect(await world.condition('Ready')).toMatchObject({ status: 'True' });
   }),
