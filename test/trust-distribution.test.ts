@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../src/base/clock.ts';
 import { silentLog } from '../src/base/log.ts';
@@ -18,6 +21,7 @@ import { startTrustManager, type TrustManager } from '../src/trustmanager/contro
 import { trustManagerDefinitions } from '../src/trustmanager/definitions.ts';
 import { eventually, type TestCluster, testCluster } from './support/api-server.ts';
 import { issuance } from './support/certificates.ts';
+import { kubectl } from './support/kubectl.ts';
 
 const issue = issuance('trust-distribution');
 const [r1, r2] = await Promise.all([issue({ commonName: 'r1' }), issue({ commonName: 'r2' })]);
@@ -191,4 +195,42 @@ test('the targets of a deleted Bundle are collected', async () => {
 test('what is not written is refused in words', async () => {
   await putBundle('secret-target', { sources: [{ inLine: r1.pem }], target: { secret: { key: 'k' } } });
   expect(await conditionOf('secret-target', 'SecretTargetsDisabled')).toMatchObject({ status: 'False' });
+});
+
+test('real kubectl applies the Bundle of the tutorial and shows it with its columns', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'capstan-bundle-'));
+  try {
+    writeFileSync(join(home, 'kubeconfig'), cluster.kubeconfig, { mode: 0o600 });
+    writeFileSync(
+      join(home, 'bundle.yaml'),
+      `apiVersion: trust.cert-manager.io/v1alpha1
+kind: Bundle
+metadata:
+  name: linkerd-identity-trust-roots
+spec:
+  sources:
+  - secret:
+      name: "linkerd-identity-issuer"
+      key: "ca.crt"
+  target:
+    configMap:
+      key: "ca-bundle.crt"
+`,
+    );
+    await putSecret('linkerd-identity-issuer', r1.pem);
+    const k = kubectl('1.35', join(home, 'kubeconfig'), home);
+    expect(await k.ok(`apply -f ${join(home, 'bundle.yaml')}`)).toBe(
+      'bundle.trust.cert-manager.io/linkerd-identity-trust-roots created\n',
+    );
+    await k.ok('wait --for=condition=Synced bundle/linkerd-identity-trust-roots --timeout=20s');
+    const [heading, row] = (await k.ok('get bundle linkerd-identity-trust-roots')).split('\n');
+    expect(heading).toMatch(/^NAME +CONFIGMAP TARGET +SECRET TARGET +SYNCED +REASON +AGE$/);
+    expect(row).toMatch(/^linkerd-identity-trust-roots +ca-bundle.crt +True +Synced +\d+s$/);
+    expect(await k.ok('describe bundle linkerd-identity-trust-roots')).toMatch(
+      /Normal +Synced +\S+ +bundles +Successfully synced Bundle to all namespaces/,
+    );
+    expect(await k.ok('explain bundle.spec.sources.secret')).toContain('includeAllKeys\t<boolean>');
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
 });

@@ -192,3 +192,29 @@ test('a handler that throws loses nothing', async () => {
   expect(calls).toBe(2);
   stop.abort();
 });
+
+test('the answer to a write of its own counts at once, is not told again, and yields to what is newer', async () => {
+  const { informer, clock, told, stop } = follow(
+    [[object('a', '150')]],
+    [
+      [
+        { type: 'MODIFIED', object: object('a', '201') },
+        { type: 'DELETED', object: object('b', '202', 'before') },
+        { type: 'ADDED', object: object('b', '203', 'mine') },
+        { type: 'DELETED', object: object('b', '204', 'mine') },
+      ],
+    ],
+  );
+  // Before the watch has had a chance to speak.
+  const learned = informer.synced.then(() => {
+    informer.learn(object('a', '205'));
+    informer.learn(object('b', '203', 'mine'));
+    informer.learn(object('a', '100'));
+  });
+  await clock.advance(0);
+  await learned;
+  await clock.advance(1_000);
+  expect(told).toEqual(['- > a@150', 'b@203 > -']);
+  expect(informer.get('a', 'linkerd')?.metadata.resourceVersion).toBe('205');
+  stop.abort();
+});

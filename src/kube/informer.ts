@@ -37,6 +37,11 @@ export interface Informer<T extends KubeObject> {
   get(name: string, namespace?: string): T | undefined;
   /** Everything, or everything in `namespace`. */
   list(namespace?: string): T[];
+  /**
+   * Takes in the server's answer to a write of one's own, which the watch will bring a moment later; so that what
+   * is decided next is not decided on what was before. Only for objects that `options` select. Tells nobody.
+   */
+  learn(object: T): void;
 }
 
 const firstBackoffMs = 800;
@@ -81,6 +86,12 @@ class ListWatch<T extends KubeObject> implements Informer<T> {
   list(namespace?: string): T[] {
     const all = [...this.#cache.values()];
     return namespace === undefined ? all : all.filter(({ metadata }) => metadata.namespace === namespace);
+  }
+
+  learn(object: T): void {
+    const key = keyOf(object.metadata);
+    const known = this.#cache.get(key);
+    if (!known || !isOlder(object, known)) this.#cache.set(key, object);
   }
 
   async #run(): Promise<void> {
@@ -145,6 +156,8 @@ class ListWatch<T extends KubeObject> implements Informer<T> {
   #take(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: T): void {
     const key = keyOf(object.metadata);
     const previous = this.#cache.get(key);
+    // News from before a write whose answer is known already.
+    if (previous && isOlder(object, previous)) return;
     if (type === 'DELETED') {
       if (this.#cache.delete(key)) this.#tell(undefined, previous);
       return;
@@ -193,6 +206,11 @@ function changed(object: KubeObject, previous: KubeObject): boolean {
     object.metadata.resourceVersion !== previous.metadata.resourceVersion ||
     object.metadata.uid !== previous.metadata.uid
   );
+}
+
+/** Versions are numbers that grow, as of Kubernetes 1.35 by its word; where they are none, nothing is older. */
+function isOlder(object: KubeObject, than: KubeObject): boolean {
+  return Number(object.metadata.resourceVersion) < Number(than.metadata.resourceVersion);
 }
 
 /** The connection broke or the server is busy: the point reached still stands. */

@@ -13,6 +13,8 @@ export interface Hands {
   clock: Clock;
   log: Log;
   recorder: EventRecorder;
+  /** Told what the server made of each write. */
+  learn: { target: (target: ConfigMap) => void; bundle: (bundle: Bundle) => void };
 }
 
 /**
@@ -42,10 +44,10 @@ export async function carryOut(bundle: Bundle, plan: BundlePlan, hands: Hands): 
 }
 
 async function write(bundle: Bundle, target: TargetApply, hands: Hands): Promise<void> {
-  const { kube, clock, log } = hands;
+  const { kube, clock, log, learn } = hands;
   const { namespace = '' } = target.metadata;
   try {
-    await kube.apply(configMaps, target, { manager: fieldManager });
+    learn.target(await kube.apply<ConfigMap>(configMaps, target, { manager: fieldManager }));
     log.debug('wrote a target', { bundle: bundle.metadata.name, namespace });
   } catch (error) {
     const { event, status } = decideAfterFailedWrite(bundle, namespace, error, clock.now());
@@ -67,8 +69,8 @@ function record(bundle: Bundle, { type, reason, message }: PlannedEvent, { recor
   return recorder.record(bundle, type, reason, message);
 }
 
-async function writeStatus(bundle: Bundle, status: BundleStatus, { kube }: Hands): Promise<void> {
+async function writeStatus(bundle: Bundle, status: BundleStatus, { kube, learn }: Hands): Promise<void> {
   const { name } = bundle.metadata;
   const object = { apiVersion: apiVersion(bundles), kind: bundles.kind, metadata: { name }, status };
-  await kube.apply(bundles, object, { manager: fieldManager, subresource: 'status' });
+  learn.bundle(await kube.apply<Bundle>(bundles, object, { manager: fieldManager, subresource: 'status' }));
 }

@@ -85,6 +85,19 @@ export class BundleWatch {
     };
   }
 
+  /** The server's answer to a target that was written. */
+  learnTarget(target: ConfigMap): void {
+    const { namespace } = target.metadata;
+    const { targetNamespaces } = this.#options;
+    const index = targetNamespaces.length === 0 ? 0 : targetNamespaces.indexOf(namespace ?? '');
+    this.#targets[index]?.learn(target);
+  }
+
+  /** The server's answer to a status that was written. */
+  learnBundle(bundle: Bundle): void {
+    this.#bundles.learn(bundle);
+  }
+
   #follow<T extends KubeObject>(
     resource: Resource,
     onChange: ChangeHandler<T>,

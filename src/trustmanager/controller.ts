@@ -4,7 +4,7 @@ import { startController } from '../kube/controller.ts';
 import { eventRecorder } from '../kube/event-recorder.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import { workQueue } from '../kube/work-queue.ts';
-import { carryOut } from './act.ts';
+import { carryOut, type Hands } from './act.ts';
 import { BundleWatch } from './bundle-watch.ts';
 import { decideBundle } from './decide.ts';
 
@@ -35,12 +35,6 @@ export async function startTrustManager(options: TrustManagerOptions): Promise<T
   const log = options.log.with({ component: 'trust-manager' });
   const stop = new AbortController();
   const queue = workQueue({ clock });
-  const hands = {
-    kube,
-    clock,
-    log,
-    recorder: eventRecorder({ client: kube, clock, component: 'bundles', log }),
-  };
   const watch = new BundleWatch({
     kube,
     clock,
@@ -50,6 +44,16 @@ export async function startTrustManager(options: TrustManagerOptions): Promise<T
     targetNamespaces,
     onAffected: (name) => queue.add(name),
   });
+  const hands: Hands = {
+    kube,
+    clock,
+    log,
+    recorder: eventRecorder({ client: kube, clock, component: 'bundles', log }),
+    learn: {
+      target: (target) => watch.learnTarget(target),
+      bundle: (bundle) => watch.learnBundle(bundle),
+    },
+  };
 
   async function reconcile(name: string) {
     const bundle = watch.bundle(name);
