@@ -64,7 +64,7 @@ test('another context may be chosen, with its own server name and trust', () => 
   });
 });
 
-test('files are read through the reader, tokens trimmed', () => {
+test('files are read through the reader, tokens trimmed and followed', () => {
   const files: Record<string, string> = { 'pki/ca.pem': 'CA', 'token.txt': 'secret\n' };
   const access = readKubeconfig(
     config({
@@ -75,6 +75,9 @@ test('files are read through the reader, tokens trimmed', () => {
   );
   expect(access.ca).toBe('CA');
   expect(access.token?.reveal()).toBe('secret');
+  files['token.txt'] = 'rotated';
+  expect(access.token?.reveal()).toBe('rotated');
+  expect(inspect(access)).not.toMatch(/secret|rotated/);
 });
 
 test.each([

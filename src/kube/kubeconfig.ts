@@ -95,12 +95,30 @@ function userAccess(user: Section, where: string, options: KubeconfigOptions): P
   const tokenFile = textField(user, 'tokenFile', where);
   const token =
     tokenFile === undefined
-      ? textField(user, 'token', where)
-      : readNamedFile(tokenFile, `tokenFile of ${where}`, options).trim();
+      ? secretText(textField(user, 'token', where))
+      : new TokenFile(() => readNamedFile(tokenFile, `tokenFile of ${where}`, options).trim());
   return {
     ...(certificate === undefined ? {} : { clientCertificate: certificate, clientKey: new SecretText(key!) }),
-    ...(token === undefined ? {} : { token: new SecretText(token) }),
+    ...(token === undefined ? {} : { token }),
   };
+}
+
+/** A token that is read anew each time it is needed: kubelet replaces such files long before the token expires. */
+class TokenFile extends SecretText {
+  readonly #read: () => string;
+
+  constructor(read: () => string) {
+    super(read());
+    this.#read = read;
+  }
+
+  override reveal(): string {
+    return this.#read();
+  }
+}
+
+function secretText(text: string | undefined): SecretText | undefined {
+  return text === undefined ? undefined : new SecretText(text);
 }
 
 function parseYaml(text: string): Section {
