@@ -36,7 +36,7 @@ export const command: Command = {
   help,
   async run(args, context) {
     const { listen, kubeconfig, data } = flagsOf(args);
-    const store = await openSealedStore(data && resolve(context.cwd, data), context.entropy);
+    const store = openSealedStore(data && resolve(context.cwd, data), context.entropy);
     try {
       const server = await startApiServer({
         store,

@@ -82,10 +82,7 @@ async function serve(given: Flags, context: CommandContext): Promise<number> {
   const clock = scaledClock(readScale(given));
   const folder = given.text('data');
   const rootToken = given.text('dev-root-token-id') || newRootToken(context);
-  const store = await openSealedStore(
-    folder === '' ? undefined : resolve(context.cwd, folder),
-    context.entropy,
-  );
+  const store = openSealedStore(folder === '' ? undefined : resolve(context.cwd, folder), context.entropy);
   const log = jsonLog(clock, (line) => context.stderr.write(line), readLevel(given));
   try {
     const server = await startVault({
