@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { exampleChain } from '../../test/support/example-chain.ts';
 import { Fault } from '../base/fault.ts';
@@ -229,9 +229,7 @@ function mutate(der: Buffer, changes: readonly Mutation[]): Buffer {
 /** Everything that is read only when it is asked for. */
 function readAll(document: object): void {
   for (let level = document; level !== Object.prototype; level = Object.getPrototypeOf(level) as object) {
-    for (const [name, { get }] of Object.entries(Object.getOwnPropertyDescriptors(level))) {
-      if (get && name !== '__proto__') Reflect.get(document, name);
-    }
+    for (const name of Object.getOwnPropertyNames(level)) Reflect.get(document, name);
   }
 }
 

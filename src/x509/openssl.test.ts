@@ -8,7 +8,14 @@ import { systemEntropy } from '../base/entropy.ts';
 import { certificatePem, fingerprint, isSelfSigned, readCertificates, serialText } from './certificate.ts';
 import { buildCrl, crlPem, readCrl } from './crl.ts';
 import { subjectAltName } from './extension.ts';
-import { generateKeyAsync, type KeySpec, readPrivateKey, samePublicKey, writePrivateKey } from './key.ts';
+import {
+  generateKeyAsync,
+  type KeySpec,
+  keyIdentifier,
+  readPrivateKey,
+  samePublicKey,
+  writePrivateKey,
+} from './key.ts';
 import { formatName, nameOf } from './name.ts';
 import { decodePem } from './pem.ts';
 import { buildRequest, readRequestPem, requestIsSelfConsistent, requestPem } from './request.ts';
@@ -126,6 +133,7 @@ describe.skipIf(absent).each(kinds)('openssl and %s', (name, spec, algorithm) =>
     expect(formatName(certificate!.subject)).toBe('C=CH,O=Größe,CN=their root');
     expect(certificate!.publicKey.spec).toEqual(spec);
     expect(isSelfSigned(certificate!)).toBe(true);
+    expect(keyIdentifier(certificate!.publicKey)).toEqual(certificate!.subjectKeyId);
     const printed = openssl('x509', '-in', root, '-noout', '-fingerprint', '-sha256', '-serial');
     expect(printed.toLowerCase()).toContain(fingerprint(certificate!).match(/../g)!.join(':'));
     expect(serialText(certificate!.serial).replaceAll(':', '').replace(/^00/, '')).toBe(

@@ -60,8 +60,11 @@ const known = new Set<string>([
   oids.authorityInfoAccess,
 ]);
 
+/** Name constraints count as critical even where they do not say so, since RFC 5280 section 4.2.1.10 makes them. */
 function criticalExtensionsKnown(certificate: Certificate): Problem | undefined {
-  const unknown = certificate.extensions.find(({ oid, critical }) => critical && !known.has(oid));
+  const unknown = certificate.extensions.find(
+    ({ oid, critical }) => (critical || oid === oids.nameConstraints) && !known.has(oid),
+  );
   if (!unknown) return undefined;
   const name = Object.entries(oids).find(([, oid]) => oid === unknown.oid)?.[0];
   return problem(
