@@ -93,62 +93,35 @@ export interface AuthorityOptions {
 const attemptLimit = 10;
 
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
-  const { store, prefix, clock, entropy, limits, guard } = options;
-  const at = keysBelow(prefix);
-  let holdings = await readHoldings(store, prefix, nothing);
+  return new StoredAuthority(options, await readHoldings(options.store, options.prefix, nothing));
+}
 
-  /** Decides, and writes what was decided unless what it was decided from has changed; then it decides again. */
-  async function decideAndCommit<T>(
-    decide: (from: Holdings) => Promise<{ batch: Batch; result: T }>,
-  ): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      const { batch, result } = await decide(holdings);
-      try {
-        await store.commit({ ...batch, expect: [guard(), ...(batch.expect ?? [])] });
-        return result;
-      } catch (error) {
-        if (!(error instanceof Fault) || error.code !== 'store.conflict' || attempt === attemptLimit)
-          throw error;
-        holdings = await readHoldings(store, prefix, holdings);
-      }
-    }
+class StoredAuthority implements Authority {
+  readonly #options: AuthorityOptions;
+  readonly #at: ReturnType<typeof keysBelow>;
+  readonly #crls: ReturnType<typeof crlKeeper>;
+  #holdings: Holdings;
+
+  constructor(options: AuthorityOptions, holdings: Holdings) {
+    this.#options = options;
+    this.#at = keysBelow(options.prefix);
+    this.#crls = crlKeeper({ ...options, keyOf: this.#at.crl });
+    this.#holdings = holdings;
   }
 
-  function circumstances(from: Holdings): Circumstances {
-    return {
-      urls: from.settings.urls,
-      limits: limits(),
-      nowMs: clock.now(),
-      serial: newSerial(entropy),
-    };
-  }
-
-  /** A serial that is taken fails the whole batch, and another is drawn. */
-  function recorded(certificate: Certificate) {
-    const key = at.certificate(storedSerial(serialText(certificate.serial)));
-    return { expect: [{ key, revision: 0 }], puts: [{ key, value: certificate.der }] };
-  }
-
-  function settingsExpectation(from: Holdings) {
-    return { key: at.settings, revision: from.settingsRevision };
-  }
-
-  function putSettings(settings: Settings) {
-    return { key: at.settings, value: Buffer.from(JSON.stringify(settings)) };
-  }
-
-  async function generateRoot(request: RootRequest): Promise<GeneratedRoot> {
+  async generateRoot(request: RootRequest): Promise<GeneratedRoot> {
+    const { entropy } = this.#options;
     const wanted = request.key;
     if ('generate' in wanted) checkKeySpec(wanted.generate);
     const made = 'generate' in wanted ? await generateKeyAsync(wanted.generate, entropy) : undefined;
     const ids = { issuer: uuid(entropy), key: uuid(entropy) };
-    const result = await decideAndCommit(async (from) => {
+    const result = await this.#decideAndCommit(async (from) => {
       checkName('issuer', request.issuerName, from.issuers);
       if (made) checkName('key', request.keyName, from.keys);
       const key = made
         ? { id: ids.key, name: request.keyName, privateKey: made, revision: 0 }
         : findKey(from, (wanted as { existing: string }).existing);
-      const plan = planRoot(request, key.privateKey.publicKey, circumstances(from));
+      const plan = planRoot(request, key.privateKey.publicKey, this.#circumstances(from));
       const certificate = await buildCertificate(plan.template, signerOf(key.privateKey, request.hash));
       const issuer: Issuer = {
         id: ids.issuer,
@@ -158,39 +131,39 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
         leafNotAfterBehavior: 'err',
         revision: 0,
       };
-      const record = recorded(certificate);
-      const settings = { defaultIssuerId: issuer.id, ...from.settings };
+      const record = this.#record(certificate);
       const batch: Batch = {
-        expect: [settingsExpectation(from), ...record.expect],
+        expect: [this.#settingsAsIn(from), ...record.expect],
         puts: [
           ...record.puts,
-          { key: at.issuer(issuer.id), value: writeIssuer(issuer) },
-          ...(made ? [{ key: at.key(key.id), value: writeKey(key) }] : []),
-          putSettings(settings),
+          { key: this.#at.issuer(issuer.id), value: writeIssuer(issuer) },
+          ...(made ? [{ key: this.#at.key(key.id), value: writeKey(key) }] : []),
+          // The first issuer is the default one, and stays so.
+          this.#putSettings({ defaultIssuerId: issuer.id, ...from.settings }),
         ],
       };
       return { batch, result: { issuer, key, warnings: plan.warnings } };
     });
-    holdings = await readHoldings(store, prefix, holdings);
+    await this.#reload();
     return result;
   }
 
-  async function signIntermediate(
+  async signIntermediate(
     reference: string,
     request: IntermediateRequest & { hash: SignatureHash | undefined },
     csr: CertificateRequest,
   ): Promise<SignedIntermediate> {
     checkRequestKey(csr);
     if (!requestIsSelfConsistent(csr)) throw refused('request.signature', 'request signature invalid');
-    return decideAndCommit(async (from) => {
+    return this.#decideAndCommit(async (from) => {
       const issuer = findIssuer(from, reference);
       const { privateKey } = findKey(from, issuer.keyId);
-      const plan = planIntermediate(request, csr, issuer.certificate, circumstances(from));
+      const plan = planIntermediate(request, csr, issuer.certificate, this.#circumstances(from));
       const certificate = await buildCertificate(plan.template, signerOf(privateKey, request.hash));
-      const record = recorded(certificate);
+      const record = this.#record(certificate);
       const expect = [
-        { key: at.issuer(issuer.id), revision: issuer.revision },
-        settingsExpectation(from),
+        { key: this.#at.issuer(issuer.id), revision: issuer.revision },
+        this.#settingsAsIn(from),
         ...record.expect,
       ];
       const result = { certificate, chain: chainOf(issuer, from.issuers), warnings: plan.warnings };
@@ -198,39 +171,92 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     });
   }
 
-  const crls = crlKeeper({ store, clock, keyOf: at.crl, guard });
-  return {
-    generateRoot,
-    signIntermediate,
-    issuers: () => holdings.issuers,
-    issuer: (reference) => findIssuer(holdings, reference),
-    chain: (issuer) => chainOf(issuer, holdings.issuers),
-    isDefault: ({ id }) => id === holdings.settings.defaultIssuerId,
-    urls: () => holdings.settings.urls,
-    async setUrls(urls) {
-      await decideAndCommit(async (from) => ({
-        batch: { expect: [settingsExpectation(from)], puts: [putSettings({ ...from.settings, urls })] },
-        result: undefined,
-      }));
-      holdings = await readHoldings(store, prefix, holdings);
-    },
-    async certificate(serial) {
-      const entry = await store.get(at.certificate(storedSerial(serial)));
-      return entry && readCertificate(entry.value);
-    },
-    async serials({ after, limit }) {
-      const entries = await store.list({
-        prefix: at.certificates,
-        ...(after ? { after: at.certificate(storedSerial(after)) } : {}),
-        ...(limit ? { limit } : {}),
-      });
-      return entries.map(({ key }) => key.slice(at.certificates.length).replaceAll('-', ':'));
-    },
-    async crl(reference) {
-      const issuer = findIssuer(holdings, reference);
-      return crls.current(issuer, findKey(holdings, issuer.keyId));
-    },
-  };
+  issuers(): readonly Issuer[] {
+    return this.#holdings.issuers;
+  }
+
+  issuer(reference: string): Issuer {
+    return findIssuer(this.#holdings, reference);
+  }
+
+  chain(issuer: Issuer): readonly Certificate[] {
+    return chainOf(issuer, this.#holdings.issuers);
+  }
+
+  isDefault({ id }: Issuer): boolean {
+    return id === this.#holdings.settings.defaultIssuerId;
+  }
+
+  urls(): AiaUrls {
+    return this.#holdings.settings.urls;
+  }
+
+  async setUrls(urls: AiaUrls): Promise<void> {
+    await this.#decideAndCommit(async (from) => ({
+      batch: { expect: [this.#settingsAsIn(from)], puts: [this.#putSettings({ ...from.settings, urls })] },
+      result: undefined,
+    }));
+    await this.#reload();
+  }
+
+  async certificate(serial: string): Promise<Certificate | undefined> {
+    const entry = await this.#options.store.get(this.#at.certificate(storedSerial(serial)));
+    return entry && readCertificate(entry.value);
+  }
+
+  async serials({ after, limit }: { after?: string; limit?: number }): Promise<string[]> {
+    const prefix = this.#at.certificates;
+    const entries = await this.#options.store.list({
+      prefix,
+      ...(after ? { after: this.#at.certificate(storedSerial(after)) } : {}),
+      ...(limit ? { limit } : {}),
+    });
+    return entries.map(({ key }) => key.slice(prefix.length).replaceAll('-', ':'));
+  }
+
+  async crl(reference: string): Promise<Buffer> {
+    const issuer = this.issuer(reference);
+    return this.#crls.current(issuer, findKey(this.#holdings, issuer.keyId));
+  }
+
+  /** Decides, and writes what was decided unless what it was decided from has changed; then it decides again. */
+  async #decideAndCommit<T>(decide: (from: Holdings) => Promise<{ batch: Batch; result: T }>): Promise<T> {
+    const { store, guard } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      const { batch, result } = await decide(this.#holdings);
+      try {
+        await store.commit({ ...batch, expect: [guard(), ...(batch.expect ?? [])] });
+        return result;
+      } catch (error) {
+        if (!(error instanceof Fault) || error.code !== 'store.conflict' || attempt === attemptLimit)
+          throw error;
+        await this.#reload();
+      }
+    }
+  }
+
+  async #reload(): Promise<void> {
+    this.#holdings = await readHoldings(this.#options.store, this.#options.prefix, this.#holdings);
+  }
+
+  #circumstances(from: Holdings): Circumstances {
+    const { limits, clock, entropy } = this.#options;
+    return { urls: from.settings.urls, limits: limits(), nowMs: clock.now(), serial: newSerial(entropy) };
+  }
+
+  /** A serial that is taken fails the whole batch, and another is drawn. */
+  #record(certificate: Certificate) {
+    const key = this.#at.certificate(storedSerial(serialText(certificate.serial)));
+    return { expect: [{ key, revision: 0 }], puts: [{ key, value: certificate.der }] };
+  }
+
+  #settingsAsIn(from: Holdings) {
+    return { key: this.#at.settings, revision: from.settingsRevision };
+  }
+
+  #putSettings(settings: Settings) {
+    return { key: this.#at.settings, value: Buffer.from(JSON.stringify(settings)) };
+  }
 }
 
 /** `3f-6d-82` of `3F:6D:82`, `3f-6d-82` and `3f6d82`. */

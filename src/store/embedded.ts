@@ -27,7 +27,7 @@ export interface EmbeddedOptions {
 export function embeddedStore({ path }: EmbeddedOptions): Store {
   const database = openDatabase(path);
   try {
-    return storeOver(database, path);
+    return new EmbeddedStore(database, path);
   } catch (error) {
     database.close();
     throw openFault(error, path);
@@ -82,89 +82,101 @@ interface Waiting {
 
 type Outcome = { waiting: Waiting; revision: number } | { waiting: Waiting; fault: Fault };
 
-function storeOver(database: DatabaseSync, path: string): Store {
-  prepareSchema(database, path);
-  const statements = prepare(database);
-  let { revision } = statements.head.get() as { revision: number };
-  let queue: Waiting[] = [];
-  let open = true;
+class EmbeddedStore implements Store {
+  readonly #database: DatabaseSync;
+  readonly #path: string;
+  readonly #statements: Statements;
+  #revision: number;
+  #queue: Waiting[] = [];
+  #open = true;
 
-  function reading<T>(read: () => T): T {
-    if (!open) throw closedFault();
+  constructor(database: DatabaseSync, path: string) {
+    this.#database = database;
+    this.#path = path;
+    prepareSchema(database, path);
+    this.#statements = prepare(database);
+    this.#revision = (this.#statements.head.get() as { revision: number }).revision;
+  }
+
+  async get(key: string): Promise<Entry | undefined> {
+    return this.#read(() => toEntry(this.#statements.get.get(key)));
+  }
+
+  async list(options: ListOptions): Promise<Entry[]> {
+    return this.#read(() => rangeOf(this.#statements, options));
+  }
+
+  async commit(batch: Batch): Promise<number> {
+    if (!this.#open) throw closedFault();
+    checkBatch(batch);
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ batch, resolve, reject });
+      if (this.#queue.length === 1) setImmediate(() => this.#flush());
+    });
+  }
+
+  async revision(): Promise<number> {
+    return this.#read(() => this.#revision);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#flush();
+    this.#database.close();
+  }
+
+  #read<T>(read: () => T): T {
+    if (!this.#open) throw closedFault();
     try {
       return read();
     } catch (error) {
-      throw sqliteFault(error, path);
+      throw sqliteFault(error, this.#path);
     }
   }
 
-  function flush(): void {
-    const group = queue;
-    queue = [];
+  /** Writes all that is waiting in one transaction. */
+  #flush(): void {
+    const group = this.#queue;
+    this.#queue = [];
     // Closing wrote what was waiting, ahead of its turn.
     if (group.length === 0) return;
-    const before = revision;
+    const before = this.#revision;
     try {
-      database.exec('BEGIN IMMEDIATE');
-      const outcomes = group.map((waiting) => attempt(waiting));
-      if (revision > before) statements.setHead.run(revision);
-      database.exec('COMMIT');
+      this.#database.exec('BEGIN IMMEDIATE');
+      const outcomes = group.map((waiting) => this.#attempt(waiting));
+      if (this.#revision > before) this.#statements.setHead.run(this.#revision);
+      this.#database.exec('COMMIT');
       for (const outcome of outcomes) {
         if ('fault' in outcome) outcome.waiting.reject(outcome.fault);
         else outcome.waiting.resolve(outcome.revision);
       }
     } catch (error) {
       // Nothing of the group is kept, so nothing of it is acknowledged.
-      if (database.isTransaction) database.exec('ROLLBACK');
-      revision = before;
-      for (const { reject } of group) reject(sqliteFault(error, path));
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      this.#revision = before;
+      for (const { reject } of group) reject(sqliteFault(error, this.#path));
     }
   }
 
   /** Applies a batch whole, or, where an expectation fails, not at all. */
-  function attempt(waiting: Waiting): Outcome {
+  #attempt(waiting: Waiting): Outcome {
     const { batch } = waiting;
+    const { revisionOf, put, remove } = this.#statements;
     try {
-      checkExpectations(
-        batch,
-        (key) => (statements.revisionOf.get(key)?.revision as number | undefined) ?? 0,
-      );
+      checkExpectations(batch, (key) => (revisionOf.get(key)?.revision as number | undefined) ?? 0);
     } catch (error) {
       if (error instanceof Fault) return { waiting, fault: error };
       throw error;
     }
-    revision += 1;
-    for (const { key, value } of batch.puts ?? []) statements.put.run(key, value, revision);
-    for (const key of batch.deletes ?? []) statements.remove.run(key);
+    const revision = ++this.#revision;
+    for (const { key, value } of batch.puts ?? []) put.run(key, value, revision);
+    for (const key of batch.deletes ?? []) remove.run(key);
     return { waiting, revision };
   }
-
-  return {
-    async get(key) {
-      return reading(() => toEntry(statements.get.get(key)));
-    },
-    async list(options) {
-      return reading(() => rangeOf(statements, options));
-    },
-    async commit(batch) {
-      if (!open) throw closedFault();
-      checkBatch(batch);
-      return new Promise((resolve, reject) => {
-        queue.push({ batch, resolve, reject });
-        if (queue.length === 1) setImmediate(flush);
-      });
-    },
-    async revision() {
-      return reading(() => revision);
-    },
-    async close() {
-      if (!open) return;
-      open = false;
-      flush();
-      database.close();
-    },
-  };
 }
+
+type Statements = ReturnType<typeof prepare>;
 
 function prepare(database: DatabaseSync) {
   const range = (upper: string) =>
@@ -186,7 +198,7 @@ function prepare(database: DatabaseSync) {
   } satisfies Record<string, StatementSync>;
 }
 
-function rangeOf(statements: ReturnType<typeof prepare>, { prefix, after, limit }: ListOptions): Entry[] {
+function rangeOf(statements: Statements, { prefix, after, limit }: ListOptions): Entry[] {
   const upper = afterPrefix(prefix);
   const from = [prefix, after ?? ''];
   const rows =

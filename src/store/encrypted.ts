@@ -29,7 +29,8 @@ export function encryptedStore(store: Store, key: Buffer, entropy: Entropy): Sto
   }
   const open = (entry: Entry): Entry => ({ ...entry, value: unseal(key, entry) });
   return {
-    ...store,
+    revision: () => store.revision(),
+    close: () => store.close(),
     async get(name) {
       const entry = await store.get(name);
       return entry && open(entry);

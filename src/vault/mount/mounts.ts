@@ -41,7 +41,7 @@ export interface MountsOptions {
 
 /** The mount table. */
 export interface Mounts {
-  types: readonly string[];
+  readonly types: readonly string[];
   /** Those that a user made, by path. */
   all(): Mount[];
   /** The mount that `path` lies below, and the rest of the path. */
@@ -60,16 +60,98 @@ interface Row extends Mounted {
 }
 
 export async function openMounts(options: MountsOptions): Promise<Mounts> {
-  const { store, entropy, engines, fixed } = options;
-  const rows = new Map<string, Row>();
   await finishRemovals(options);
-  for (const { value, revision } of await store.list({ prefix: tablePrefix })) {
-    const mount = JSON.parse(value.toString()) as Mount;
-    rows.set(mount.path, await openRow(mount, revision));
+  const table = new MountTable(options);
+  await table.load();
+  return table;
+}
+
+class MountTable implements Mounts {
+  readonly #options: MountsOptions;
+  readonly #rows = new Map<string, Row>();
+
+  constructor(options: MountsOptions) {
+    this.#options = options;
   }
 
-  async function openRow(mount: Mount, revision: number): Promise<Row> {
-    const make = engines[mount.type];
+  async load(): Promise<void> {
+    for (const { value, revision } of await this.#options.store.list({ prefix: tablePrefix })) {
+      const mount = JSON.parse(value.toString()) as Mount;
+      this.#rows.set(mount.path, await this.#openRow(mount, revision));
+    }
+  }
+
+  get types(): readonly string[] {
+    return Object.keys(this.#options.engines);
+  }
+
+  all(): Mount[] {
+    return [...this.#rows.values()].map(({ mount }) => mount).toSorted((a, b) => (a.path < b.path ? -1 : 1));
+  }
+
+  at(path: string): Mount | undefined {
+    return this.#rows.get(path)?.mount ?? this.#fixedAt(path);
+  }
+
+  match(path: string): { mounted: Mounted; rest: string } | undefined {
+    // Mounts do not nest, so at most one can hold the path.
+    for (const mounted of [...this.#options.fixed, ...this.#rows.values()]) {
+      const { path: start } = mounted.mount;
+      if (path.startsWith(start)) return { mounted, rest: path.slice(start.length) };
+    }
+    return undefined;
+  }
+
+  async enable(plan: Omit<Mount, 'uuid' | 'accessor'>): Promise<Mount> {
+    const { entropy } = this.#options;
+    this.#assertFree(plan.path);
+    const mount = { ...plan, uuid: uuid(entropy), accessor: accessorOf(plan.type, entropy) };
+    const row = await this.#openRow(mount, 0);
+    this.#assertFree(plan.path);
+    // Taken at once, so that of two concurrent calls one is refused.
+    this.#rows.set(mount.path, row);
+    try {
+      row.revision = await this.#write(mount, 0);
+    } catch (error) {
+      this.#rows.delete(mount.path);
+      throw error;
+    }
+    return mount;
+  }
+
+  async tune(path: string, change: (mount: Mount) => Mount): Promise<void> {
+    const row = this.#rows.get(path);
+    if (!row) {
+      throw invalidRequest(
+        this.#fixedAt(path) ? `cannot tune ${path}` : `tune of path "${path}" failed: no mount entry found`,
+      );
+    }
+    const mount = change(row.mount);
+    row.revision = await this.#write(mount, row.revision);
+    row.mount = mount;
+  }
+
+  async disable(path: string): Promise<void> {
+    if (this.#fixedAt(path)) throw invalidRequest(`cannot unmount "${path}"`);
+    const row = this.#rows.get(path);
+    if (!row) return;
+    const { store } = this.#options;
+    const { uuid: id } = row.mount;
+    await store.commit({
+      puts: [{ key: leavingPrefix + id, value: Buffer.from(path) }],
+      deletes: [tablePrefix + id],
+    });
+    // From here on nothing that is still under way below it can write: its guard is gone.
+    this.#rows.delete(path);
+    await removeData(store, id);
+  }
+
+  #fixedAt(path: string): Mount | undefined {
+    return this.#options.fixed.find(({ mount }) => mount.path === path)?.mount;
+  }
+
+  async #openRow(mount: Mount, revision: number): Promise<Row> {
+    const make = this.#options.engines[mount.type];
     if (!make) {
       throw new Fault(`the store holds a mount of type ${mount.type}, which this version does not have`, {
         code: 'vault.mount.type',
@@ -86,75 +168,23 @@ export async function openMounts(options: MountsOptions): Promise<Mounts> {
     return Object.assign(row, { engine: await make(view) });
   }
 
-  function write(mount: Mount, expected: number): Promise<number> {
+  #write(mount: Mount, expected: number): Promise<number> {
     const key = tablePrefix + mount.uuid;
     const value = Buffer.from(JSON.stringify(mount));
-    return store.commit({ expect: [{ key, revision: expected }], puts: [{ key, value }] });
+    return this.#options.store.commit({ expect: [{ key, revision: expected }], puts: [{ key, value }] });
   }
 
-  function assertFree(path: string): void {
-    for (const taken of [...rows.keys(), ...fixed.map(({ mount }) => mount.path), 'auth/']) {
-      if (!taken.startsWith(path) && !path.startsWith(taken)) continue;
-      throw new Fault(`path is already in use at ${taken}`, {
+  #assertFree(path: string): void {
+    const taken = [...this.#rows.keys(), ...this.#options.fixed.map(({ mount }) => mount.path), 'auth/'];
+    for (const other of taken) {
+      if (!other.startsWith(path) && !path.startsWith(other)) continue;
+      throw new Fault(`path is already in use at ${other}`, {
         // Vault tells a clash with its own paths apart.
-        code: rows.has(taken) ? 'vault.mount.taken' : 'vault.request.invalid',
+        code: this.#rows.has(other) ? 'vault.mount.taken' : 'vault.request.invalid',
         blame: 'caller',
       });
     }
   }
-
-  return {
-    types: Object.keys(engines),
-    all: () => [...rows.values()].map(({ mount }) => mount).toSorted((a, b) => (a.path < b.path ? -1 : 1)),
-    at: (path) => rows.get(path)?.mount ?? fixed.find(({ mount }) => mount.path === path)?.mount,
-    match(path) {
-      // Mounts do not nest, so at most one can hold the path.
-      for (const mounted of [...fixed, ...rows.values()]) {
-        const { path: start } = mounted.mount;
-        if (path.startsWith(start)) return { mounted, rest: path.slice(start.length) };
-      }
-      return undefined;
-    },
-    async enable(plan) {
-      assertFree(plan.path);
-      const mount = { ...plan, uuid: uuid(entropy), accessor: accessorOf(plan.type, entropy) };
-      const row = await openRow(mount, 0);
-      assertFree(plan.path);
-      // Taken at once, so that of two concurrent calls one is refused.
-      rows.set(mount.path, row);
-      try {
-        row.revision = await write(mount, 0);
-      } catch (error) {
-        rows.delete(mount.path);
-        throw error;
-      }
-      return mount;
-    },
-    async tune(path, change) {
-      const row = rows.get(path);
-      if (!row) {
-        const fixedOne = fixed.some(({ mount }) => mount.path === path);
-        throw invalidRequest(
-          fixedOne ? `cannot tune ${path}` : `tune of path "${path}" failed: no mount entry found`,
-        );
-      }
-      const mount = change(row.mount);
-      row.revision = await write(mount, row.revision);
-      row.mount = mount;
-    },
-    async disable(path) {
-      if (fixed.some(({ mount }) => mount.path === path)) throw invalidRequest(`cannot unmount "${path}"`);
-      const row = rows.get(path);
-      if (!row) return;
-      rows.delete(path);
-      const { uuid: id } = row.mount;
-      await store.commit({
-        puts: [{ key: leavingPrefix + id, value: Buffer.from(path) }],
-        deletes: [tablePrefix + id],
-      });
-      await removeData(store, id);
-    },
-  };
 }
 
 async function finishRemovals({ store, log }: MountsOptions): Promise<void> {

@@ -26,76 +26,89 @@ export function isHclObject(value: HclValue): value is HclObject {
  * @throws Fault `vault.hcl` with the line and the column
  */
 export function parseHcl(source: string): HclObject {
-  const tokens = scanHcl(source);
-  let next = 0;
+  return { items: new HclParser(scanHcl(source)).items('end', 0) };
+}
 
-  function take(): Token {
-    return tokens[next++]!;
+class HclParser {
+  readonly #tokens: readonly Token[];
+  #next = 0;
+
+  constructor(tokens: readonly Token[]) {
+    this.#tokens = tokens;
   }
 
-  function peek(): Token {
-    return tokens[next]!;
-  }
-
-  function skip(kind: Token['kind']): boolean {
-    if (peek().kind !== kind) return false;
-    next += 1;
-    return true;
-  }
-
-  function items(end: '}' | 'end', depth: number): HclItem[] {
+  items(end: '}' | 'end', depth: number): HclItem[] {
     const found: HclItem[] = [];
-    while (!skip(end)) {
-      found.push(item(depth));
+    while (!this.#skip(end)) {
+      found.push(this.#item(depth));
       // Commas between items are allowed, as in JSON.
-      if (peek().kind !== end) skip(',');
+      if (this.#peek().kind !== end) this.#skip(',');
     }
     return found;
   }
 
-  function item(depth: number): HclItem {
-    const { at } = peek();
+  #take(): Token {
+    return this.#tokens[this.#next++]!;
+  }
+
+  #peek(): Token {
+    return this.#tokens[this.#next]!;
+  }
+
+  #skip(kind: Token['kind']): boolean {
+    if (this.#peek().kind !== kind) return false;
+    this.#next += 1;
+    return true;
+  }
+
+  #item(depth: number): HclItem {
+    const { at } = this.#peek();
     const keys: string[] = [];
     for (;;) {
-      const token = take();
+      const token = this.#take();
       if (token.kind === 'word' || token.kind === 'text') keys.push(token.text);
       else if (keys.length === 0) throw hclFault(`expected a key, found ${describe(token)}`, token.at);
-      else if (token.kind === '{') return { keys: keys as [string], value: object(token.at, depth + 1), at };
-      else if (token.kind !== '=') throw hclFault(`expected "=" or "{", found ${describe(token)}`, token.at);
-      else if (keys.length > 1) throw hclFault('several keys take an object, not "="', token.at);
-      else return { keys: keys as [string], value: value(depth), at };
+      else if (token.kind === '{') {
+        return { keys: keys as [string], value: this.#object(token.at, depth + 1), at };
+      } else if (token.kind !== '=') {
+        throw hclFault(`expected "=" or "{", found ${describe(token)}`, token.at);
+      } else if (keys.length > 1) throw hclFault('several keys take an object, not "="', token.at);
+      else return { keys: keys as [string], value: this.#value(depth), at };
     }
   }
 
-  function object(at: Position, depth: number): HclObject {
-    if (depth > depthLimit) throw hclFault(`nested more than ${depthLimit} deep`, at);
-    return { items: items('}', depth) };
+  #object(at: Position, depth: number): HclObject {
+    assertDepth(at, depth);
+    return { items: this.items('}', depth) };
   }
 
-  function list(at: Position, depth: number): HclValue[] {
-    if (depth > depthLimit) throw hclFault(`nested more than ${depthLimit} deep`, at);
+  #list(at: Position, depth: number): HclValue[] {
+    assertDepth(at, depth);
     const values: HclValue[] = [];
-    while (!skip(']')) {
-      values.push(value(depth));
-      if (peek().kind !== ']' && !skip(',')) {
-        throw hclFault(`expected "," or "]", found ${describe(peek())}`, peek().at);
+    while (!this.#skip(']')) {
+      values.push(this.#value(depth));
+      const next = this.#peek();
+      if (next.kind !== ']' && !this.#skip(',')) {
+        throw hclFault(`expected "," or "]", found ${describe(next)}`, next.at);
       }
     }
     return values;
   }
 
-  function value(depth: number): HclValue {
-    const token = take();
+  #value(depth: number): HclValue {
+    const token = this.#take();
     if (token.kind === 'text') return token.text;
     if (token.kind === 'number') return token.value;
-    if (token.kind === '[') return list(token.at, depth + 1);
-    if (token.kind === '{') return object(token.at, depth + 1);
+    if (token.kind === '[') return this.#list(token.at, depth + 1);
+    if (token.kind === '{') return this.#object(token.at, depth + 1);
     if (token.kind === 'word' && token.text === 'true') return true;
     if (token.kind === 'word' && token.text === 'false') return false;
     throw hclFault(`expected a value, found ${describe(token)}`, token.at);
   }
+}
 
-  return { items: items('end', 0) };
+function assertDepth(at: Position, depth: number): void {
+  if (depth > depthLimit) throw hclFault(`nested more than ${depthLimit} deep`, at);
 }
 
 function describe(token: Token): string {
@@ -128,7 +141,7 @@ export function parseHclJson(source: string): HclObject {
 }
 
 function fromJson(json: unknown, depth: number): HclValue {
-  if (depth > depthLimit) throw hclFault(`nested more than ${depthLimit} deep`, { line: 1, column: 1 });
+  assertDepth({ line: 1, column: 1 }, depth);
   if (Array.isArray(json)) return json.map((element) => fromJson(element, depth + 1));
   if (typeof json !== 'object' || json === null) return json as string | number | boolean;
   return {

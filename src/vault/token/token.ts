@@ -34,7 +34,12 @@ export interface PresentedToken {
 
 /** Whether `token` is good for a request at `nowMs`. */
 export function isAlive(token: Token, nowMs: number): boolean {
-  return token.numUses >= 0 && (token.expiresMs === undefined || nowMs < token.expiresMs);
+  return token.numUses >= 0 && !isOver(token, nowMs);
+}
+
+/** Whether its time is over; one that is used up may still be the parent of others until it is revoked. */
+export function isOver({ expiresMs }: Token, nowMs: number): boolean {
+  return expiresMs !== undefined && nowMs >= expiresMs;
 }
 
 /** Whole seconds left at `nowMs`; 0 for a token that does not expire. */

@@ -6,20 +6,24 @@ import { Fault } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
 import type { Batch, Store } from '../../store/store.ts';
 import { invalidRequest } from '../faults.ts';
-import { isAlive, type PresentedToken, type Token } from './token.ts';
+import { isAlive, isOver, type PresentedToken, type Token } from './token.ts';
 
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 /** As long as Vault's, so that tools which look for leaked tokens know ours. */
 const tokenLength = 91;
 const accessorLength = 24;
 const ancestorLimit = 100;
+/** Expired tokens that one sweep removes at most; the next one follows at once. */
+const sweepSize = 200;
+const sweepRetryMs = 10_000;
 
 const saltKey = 'token/salt';
+const expiryPrefix = 'token/expiry/';
 const keyOf = {
   token: (name: string) => `token/id/${name}`,
   accessor: (salted: string) => `token/accessor/${salted}`,
   child: (parent: string, name: string) => `token/child/${parent}/${name}`,
-  expiry: (ms: number, name: string) => `token/expiry/${String(ms).padStart(15, '0')}/${name}`,
+  expiry: (ms: number, name: string) => `${expiryPrefix}${String(ms).padStart(15, '0')}/${name}`,
 };
 
 /** A new token; `id` is shown once, to whoever asked for it. */
@@ -59,166 +63,181 @@ export interface TokensOptions {
 }
 
 export async function openTokens(options: TokensOptions): Promise<Tokens> {
-  const { store, clock, entropy, log } = options;
-  const salt = await ensureSalt(store, entropy);
-  const salted = (text: string) => createHmac('sha256', salt).update(text).digest('hex');
-  let closed = false;
-  let cancelSweep = () => {};
+  const tokens = new TokenTable(options, await ensureSalt(options.store, options.entropy));
+  await tokens.sweep();
+  return tokens;
+}
 
-  async function record(name: string): Promise<{ token: Token; revision: number } | undefined> {
-    const entry = await store.get(keyOf.token(name));
+interface TokenRecord {
+  token: Token;
+  revision: number;
+}
+
+class TokenTable implements Tokens {
+  readonly #options: TokensOptions;
+  readonly #salt: Buffer;
+  #closed = false;
+  #nextSweepMs = Infinity;
+  #cancelSweep = () => {};
+
+  constructor(options: TokensOptions, salt: Buffer) {
+    this.#options = options;
+    this.#salt = salt;
+  }
+
+  async lookup(id: string): Promise<PresentedToken | undefined> {
+    const found = await this.#living(this.#salted(id));
+    return found && { id, ...found };
+  }
+
+  async byAccessor(accessor: string): Promise<Token | undefined> {
+    const entry = await this.#store.get(keyOf.accessor(this.#salted(accessor)));
+    if (!entry) return undefined;
+    const { name } = JSON.parse(entry.value.toString()) as { name: string };
+    return (await this.#living(name))?.token;
+  }
+
+  async accessors(): Promise<string[]> {
+    const entries = await this.#store.list({ prefix: keyOf.accessor('') });
+    return entries
+      .map(({ value }) => (JSON.parse(value.toString()) as { accessor: string }).accessor)
+      .toSorted();
+  }
+
+  async create(
+    plan: Omit<Token, 'name' | 'accessor'>,
+    id = this.#draw(tokenLength, 'hvs.'),
+  ): Promise<IssuedToken> {
+    const token: Token = { name: this.#salted(id), accessor: this.#draw(accessorLength), ...plan };
+    for (;;) {
+      const expect = [{ key: keyOf.token(token.name), revision: 0 }];
+      if (plan.parent !== undefined) {
+        const parent = await this.#living(plan.parent);
+        if (!parent) throw invalidRequest('parent token lookup failed: no parent found');
+        expect.push({ key: keyOf.token(plan.parent), revision: parent.revision });
+      }
+      if (await this.#record(token.name)) throw invalidRequest('cannot create a token with a duplicate ID');
+      if (await committed(this.#store, { expect, puts: this.#writes(token) })) break;
+    }
+    if (token.expiresMs !== undefined) this.#sweepBy(token.expiresMs);
+    return { id, token };
+  }
+
+  async use({ token }: PresentedToken): Promise<Token | undefined> {
+    if (token.numUses === 0) return token;
+    return this.#change(token.name, (now) => ({ ...now, numUses: now.numUses === 1 ? -1 : now.numUses - 1 }));
+  }
+
+  async extend({ name }: Token, decide: (token: Token) => Token): Promise<Token> {
+    const extended = await this.#change(name, decide);
+    if (!extended) throw invalidRequest('token not found');
+    return extended;
+  }
+
+  async revoke(name: string): Promise<void> {
+    // Its own record first: from then on nothing below it is alive, and nothing more can come below it.
+    const found = await this.#record(name);
+    if (found) await this.#store.commit({ deletes: this.#writes(found.token).map(({ key }) => key) });
+    const prefix = keyOf.child(name, '');
+    for (const { key } of await this.#store.list({ prefix })) {
+      await this.revoke(key.slice(prefix.length));
+      await this.#store.commit({ deletes: [key] });
+    }
+  }
+
+  async sweep(): Promise<void> {
+    const now = this.#options.clock.now();
+    let nextMs = now + hourMs;
+    for (const { key } of await this.#store.list({ prefix: expiryPrefix, limit: sweepSize })) {
+      const [ms, name] = key.slice(expiryPrefix.length).split('/') as [string, string];
+      if (Number(ms) > now) {
+        nextMs = Math.min(nextMs, Number(ms));
+        break;
+      }
+      await this.revoke(name);
+      await this.#store.commit({ deletes: [key] });
+      nextMs = now;
+    }
+    this.#sweepAt(nextMs);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancelSweep();
+  }
+
+  get #store(): Store {
+    return this.#options.store;
+  }
+
+  #salted(text: string): string {
+    return createHmac('sha256', this.#salt).update(text).digest('hex');
+  }
+
+  #draw(length: number, prefix = ''): string {
+    return prefix + randomText(this.#options.entropy, length, base62);
+  }
+
+  async #record(name: string): Promise<TokenRecord | undefined> {
+    const entry = await this.#store.get(keyOf.token(name));
     return entry && { token: JSON.parse(entry.value.toString()) as Token, revision: entry.revision };
   }
 
   /** The record of a token that is alive, as are all above it. */
-  async function living(name: string): Promise<{ token: Token; revision: number } | undefined> {
-    const found = await record(name);
-    if (!found || !isAlive(found.token, clock.now())) return undefined;
+  async #living(name: string): Promise<TokenRecord | undefined> {
+    const now = this.#options.clock.now();
+    const found = await this.#record(name);
+    if (!found || !isAlive(found.token, now)) return undefined;
     let above = found.token.parent;
     for (let level = 0; above !== undefined; level++) {
-      const ancestor = await record(above);
-      // A parent that is at its last use still counts as there: its child was made before.
-      if (level > ancestorLimit || !ancestor || isOver(ancestor.token)) return undefined;
+      const ancestor = await this.#record(above);
+      if (level > ancestorLimit || !ancestor || isOver(ancestor.token, now)) return undefined;
       above = ancestor.token.parent;
     }
     return found;
   }
 
-  function isOver({ expiresMs }: Token): boolean {
-    return expiresMs !== undefined && clock.now() >= expiresMs;
-  }
-
   /** Reads, decides and writes until nothing came between. */
-  async function change(
-    name: string,
-    decide: (token: Token) => Token | undefined,
-  ): Promise<Token | undefined> {
+  async #change(name: string, decide: (token: Token) => Token): Promise<Token | undefined> {
     for (;;) {
-      const found = await living(name);
-      const next = found && decide(found.token);
-      if (!next) return undefined;
+      const found = await this.#living(name);
+      if (!found) return undefined;
+      const next = decide(found.token);
       const expect = [{ key: keyOf.token(name), revision: found.revision }];
-      if (await committed(store, { expect, puts: records(next), deletes: staleExpiry(found.token, next) })) {
-        return next;
-      }
+      const deletes = staleExpiry(found.token, next);
+      if (await committed(this.#store, { expect, puts: this.#writes(next), deletes })) return next;
     }
   }
 
-  /** What is to be written for `token`. */
-  function records(token: Token) {
+  /** Everything that stands in the store for `token`. */
+  #writes(token: Token) {
     const text = (value: unknown) => Buffer.from(JSON.stringify(value));
     const { name, parent, accessor, expiresMs } = token;
     return [
       { key: keyOf.token(name), value: text(token) },
-      { key: keyOf.accessor(salted(accessor)), value: text({ accessor, name }) },
+      { key: keyOf.accessor(this.#salted(accessor)), value: text({ accessor, name }) },
       ...(parent === undefined ? [] : [{ key: keyOf.child(parent, name), value: text({}) }]),
       ...(expiresMs === undefined ? [] : [{ key: keyOf.expiry(expiresMs, name), value: text({ name }) }]),
     ];
   }
 
-  async function childrenOf(name: string): Promise<string[]> {
-    const prefix = keyOf.child(name, '');
-    return (await store.list({ prefix })).map(({ key }) => key.slice(prefix.length));
+  /** Sweeps at `atMs` at the latest. */
+  #sweepBy(atMs: number): void {
+    if (atMs < this.#nextSweepMs) this.#sweepAt(atMs);
   }
 
-  async function remove(name: string): Promise<void> {
-    const found = await record(name);
-    if (!found) return;
-    const { token } = found;
-    await store.commit({ deletes: records(token).map(({ key }) => key) });
-  }
-
-  async function revoke(name: string): Promise<void> {
-    // Its own record first: from then on nothing below it is alive, and nothing more can come below it.
-    await remove(name);
-    for (const child of await childrenOf(name)) {
-      await revoke(child);
-      await store.commit({ deletes: [keyOf.child(name, child)] });
-    }
-  }
-
-  async function sweep(): Promise<void> {
-    cancelSweep();
-    const prefix = 'token/expiry/';
-    const due = await store.list({ prefix, limit: 200 });
-    let nextMs = clock.now() + hourMs;
-    for (const { key } of due) {
-      const [ms, name] = key.slice(prefix.length).split('/') as [string, string];
-      if (Number(ms) > clock.now()) {
-        nextMs = Math.min(nextMs, Number(ms));
-        break;
-      }
-      await revoke(name);
-      await store.commit({ deletes: [key] });
-      nextMs = clock.now();
-    }
-    scheduleSweep(nextMs);
-  }
-
-  function scheduleSweep(atMs: number): void {
-    if (closed) return;
-    cancelSweep();
-    cancelSweep = clock.after(Math.max(0, atMs - clock.now()), () => {
-      sweep().catch((error: unknown) => {
+  #sweepAt(atMs: number): void {
+    this.#cancelSweep();
+    if (this.#closed) return;
+    const { clock, log } = this.#options;
+    this.#nextSweepMs = atMs;
+    this.#cancelSweep = clock.after(Math.max(0, atMs - clock.now()), () => {
+      this.sweep().catch((error: unknown) => {
         log.error('expired tokens could not be removed', { error: String(error) });
-        scheduleSweep(clock.now() + 10_000);
+        this.#sweepAt(clock.now() + sweepRetryMs);
       });
     });
   }
-
-  const tokens: Tokens = {
-    async lookup(id) {
-      const found = await living(salted(id));
-      return found && { id, ...found };
-    },
-    async byAccessor(accessor) {
-      const entry = await store.get(keyOf.accessor(salted(accessor)));
-      if (!entry) return undefined;
-      const { name } = JSON.parse(entry.value.toString()) as { name: string };
-      return (await living(name))?.token;
-    },
-    async accessors() {
-      const entries = await store.list({ prefix: keyOf.accessor('') });
-      return entries
-        .map(({ value }) => (JSON.parse(value.toString()) as { accessor: string }).accessor)
-        .toSorted();
-    },
-    async create(plan, id = `hvs.${randomText(entropy, tokenLength, base62)}`) {
-      const accessor = randomText(entropy, accessorLength, base62);
-      const token: Token = { name: salted(id), accessor, ...plan };
-      for (;;) {
-        const parent = plan.parent === undefined ? undefined : await living(plan.parent);
-        if (plan.parent !== undefined && !parent) {
-          throw invalidRequest('parent token lookup failed: no parent found');
-        }
-        if (await record(token.name)) throw invalidRequest('cannot create a token with a duplicate ID');
-        const expect = [
-          { key: keyOf.token(token.name), revision: 0 },
-          ...(parent ? [{ key: keyOf.token(parent.token.name), revision: parent.revision }] : []),
-        ];
-        if (await committed(store, { expect, puts: records(token) })) break;
-      }
-      if (token.expiresMs !== undefined) scheduleSweep(Math.min(token.expiresMs, clock.now() + hourMs));
-      return { id, token };
-    },
-    async use({ token }) {
-      if (token.numUses === 0) return token;
-      return change(token.name, (now) => ({ ...now, numUses: now.numUses === 1 ? -1 : now.numUses - 1 }));
-    },
-    async extend({ name }, decide) {
-      const extended = await change(name, decide);
-      if (!extended) throw invalidRequest('token not found');
-      return extended;
-    },
-    revoke,
-    sweep,
-    close() {
-      closed = true;
-      cancelSweep();
-    },
-  };
-  await sweep();
-  return tokens;
 }
 
 /** An expiry that a renewal moved. */
