@@ -216,7 +216,8 @@ test('a Table names its columns once, and watches continue it', async () => {
   expect((await watch.next()).object).toMatchObject({ kind: 'Table', rows: [{ cells: ['b', 0, '0s'] }] });
   expect((await watch.next()).object.columnDefinitions).toBeNull();
   watch.stop();
-  const refused = await api.send('GET', '/api/v1/namespaces/default/status', undefined, {
+  const review = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview' };
+  const refused = await api.send('POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', review, {
     accept: 'application/json;as=Table;v=v1;g=meta.k8s.io',
   });
   expect(refused.status).toBe(406);

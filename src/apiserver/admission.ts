@@ -51,7 +51,21 @@ export function admit(
     ...schemaErrors,
     ...prepared.errors,
   ]);
+  for (const warning of shortcomings(view, prepared.object as ApiObject)) options.warn(warning);
   return prepared.object as ApiObject;
+}
+
+/** What an object asks for that this server takes and does not do: whoever wrote it should know. */
+function shortcomings({ type }: View, object: ApiObject): string[] {
+  if (type.group === 'admissionregistration.k8s.io')
+    return ['this server keeps webhook configurations and calls no webhooks'];
+  if (type.kind !== 'CustomResourceDefinition' || type.custom) return [];
+  const { conversion } = object['spec'] as { conversion?: { strategy?: string } };
+  return conversion?.strategy === 'Webhook'
+    ? [
+        'spec.conversion.strategy: this server calls no webhooks; between versions only the apiVersion is exchanged',
+      ]
+    : [];
 }
 
 function prepare({ type }: View, object: ApiObject, live: ApiObject | undefined): Prepared {

@@ -65,7 +65,8 @@ export function resourceRoutes(options: ResourceRoutesOptions): ResourceRoutes {
     const view = viewFor(types, resource);
     const { deprecation } = view.version;
     if (deprecation) warnings.push(deprecation);
-    const able = { table: !resource.subresource, metadata: !resource.subresource };
+    const whole = view.type.stored && (!resource.subresource || resource.subresource === 'status');
+    const able = { table: whole, metadata: whole };
     const representation = negotiate(request.headers.accept, info.query, able);
     const form: Form = { view, representation, query: info.query, nowMs: registry.clock.now() };
     const call: ResourceCall = { info, resource, view, form, request, user, warnings };
@@ -121,7 +122,7 @@ async function list({ registry }: ResourceRoutesOptions, call: ResourceCall): Pr
 }
 
 function watch(options: ResourceRoutesOptions, call: ResourceCall): Promise<StreamedAnswer> {
-  const { registry, clientClock, signal } = options;
+  const { registry, types, clientClock, signal } = options;
   const { form, view, info, warnings } = call;
   return watchAnswer({
     objects: registry.objects,
@@ -133,7 +134,7 @@ function watch(options: ResourceRoutesOptions, call: ResourceCall): Promise<Stre
     clock: clientClock,
     entropy: registry.entropy,
     warnings,
-    signal,
+    signal: view.type.custom ? AbortSignal.any([signal, types.retirement(view.type)]) : signal,
   });
 }
 

@@ -48,6 +48,7 @@ export interface ResourceType {
 /** The kinds that are served now: the built-in ones, and those that definitions add and take away. */
 export class ResourceTypes {
   readonly #types = new Map<string, ResourceType>();
+  readonly #retirements = new Map<ResourceType, AbortController>();
   #generation = 0;
 
   constructor() {
@@ -77,12 +78,30 @@ export class ResourceTypes {
   }
 
   set(type: ResourceType): void {
+    const before = this.find(type.group, type.plural);
     this.#types.set(`${type.group}/${type.plural}`, type);
     this.#generation++;
+    this.#retire(before);
   }
 
   remove(group: string, plural: string): void {
-    if (this.#types.delete(`${group}/${plural}`)) this.#generation++;
+    const before = this.find(group, plural);
+    if (!this.#types.delete(`${group}/${plural}`)) return;
+    this.#generation++;
+    this.#retire(before);
+  }
+
+  /** Aborts when the kind is no longer served as `type` says: its watches end, and clients look again. */
+  retirement(type: ResourceType): AbortSignal {
+    let controller = this.#retirements.get(type);
+    if (!controller) this.#retirements.set(type, (controller = new AbortController()));
+    return controller.signal;
+  }
+
+  #retire(type: ResourceType | undefined): void {
+    if (!type) return;
+    this.#retirements.get(type)?.abort();
+    this.#retirements.delete(type);
   }
 }
 

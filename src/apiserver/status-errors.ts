@@ -225,6 +225,9 @@ export function unavailable(message: string): StatusFault {
 export function statusOf(error: unknown): Status {
   if (error instanceof StatusFault) return error.status;
   if (error instanceof Fault) {
+    if (error.code === 'store.conflict') {
+      return new StatusFault('conflict', { message: modified, reason: 'Conflict', code: 409 }).status;
+    }
     if (error.code === 'store.unavailable') return unavailable(error.message).status;
     if (/^apiserver\.(body|patch|apply)\./.test(error.code)) {
       return bodyStatus(error);
