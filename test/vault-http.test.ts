@@ -103,6 +103,12 @@ describe('requests', () => {
     expect(data).toMatchObject({ issuing_certificates: ['http://ca.example/ca'] });
   });
 
+  test('slashes too many are passed over', async () => {
+    const headers = { 'x-vault-token': rootToken };
+    expect((await fetch(`${vault.endpoint}//v1/sys//mounts`, { headers })).status).toBe(200);
+    expect((await fetch(`${vault.endpoint}/v1/sys%2F%2Fmounts`, { headers })).status).toBe(404);
+  });
+
   test('a token may come as a bearer’s', async () => {
     const headers = { authorization: `Bearer ${rootToken}` };
     expect((await fetch(`${vault.endpoint}/v1/auth/token/lookup-self`, { headers })).status).toBe(200);

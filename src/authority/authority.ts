@@ -101,6 +101,8 @@ class StoredAuthority implements Authority {
   readonly #at: ReturnType<typeof keysBelow>;
   readonly #crls: ReturnType<typeof crlKeeper>;
   #holdings: Holdings;
+  /** Readings follow one another, so that none puts back what a later one has seen. */
+  #reading: Promise<void> = Promise.resolve();
 
   constructor(options: AuthorityOptions, holdings: Holdings) {
     this.#options = options;
@@ -235,8 +237,13 @@ class StoredAuthority implements Authority {
     }
   }
 
-  async #reload(): Promise<void> {
-    this.#holdings = await readHoldings(this.#options.store, this.#options.prefix, this.#holdings);
+  #reload(): Promise<void> {
+    const { store, prefix } = this.#options;
+    const read = async () => {
+      this.#holdings = await readHoldings(store, prefix, this.#holdings);
+    };
+    this.#reading = this.#reading.then(read, read);
+    return this.#reading;
   }
 
   #circumstances(from: Holdings): Circumstances {

@@ -1,4 +1,3 @@
-import { Fault } from '../base/fault.ts';
 import {
   invalidRequest,
   noHandler,
@@ -159,9 +158,4 @@ function withFieldWarnings(answer: Answer, request: VaultRequest, match: Match, 
     );
   }
   return { ...answer, warnings };
-}
-
-/** Whether anything went wrong that is not the caller's doing. */
-export function isInternal(error: unknown): boolean {
-  return !(error instanceof Fault) || error.blame !== 'caller';
 }

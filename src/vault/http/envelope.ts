@@ -57,7 +57,9 @@ function isEmptyList(data: Readonly<Record<string, unknown>> | undefined): boole
 export function wrapError(error: unknown): HttpAnswer {
   if (!(error instanceof Fault)) return errorAnswer(500, 'internal error');
   const status = statusOf(error);
+  // What only the operator can mend is for the log, not for clients.
+  if (status === 503) return errorAnswer(status, 'the storage backend is unavailable or busy; try again');
+  if (status >= 500) return errorAnswer(status, 'internal error');
   // Vault's own words stand alone; what other rooms find comes with its mend.
-  const words = error.code.startsWith('vault.') ? error.message : describeError(error);
-  return errorAnswer(status, status === 500 ? 'internal error' : words);
+  return errorAnswer(status, error.code.startsWith('vault.') ? error.message : describeError(error));
 }

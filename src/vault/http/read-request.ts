@@ -29,7 +29,8 @@ export interface Target {
 /** Undefined for what is not below `/v1/`. @throws Fault `vault.request.invalid` for a path that cannot be decoded */
 export function readTarget(target: string): Target | undefined {
   const mark = target.indexOf('?');
-  const encoded = mark === -1 ? target : target.slice(0, mark);
+  // An address that ends in a slash makes paths that begin with two; policies judge what is left of them.
+  const encoded = (mark === -1 ? target : target.slice(0, mark)).replaceAll(/\/{2,}/g, '/');
   if (!encoded.startsWith('/v1/')) return undefined;
   let path: string;
   try {

@@ -26,7 +26,10 @@ export interface ListenerOptions {
 /** An HTTP server that speaks Vault's API; not listening yet. */
 export function vaultListener(options: ListenerOptions): Server {
   const server = createServer({ requestTimeout: requestTimeoutMs }, (request, response) => {
-    void respond(request, response, options);
+    respond(request, response, options).catch((error: unknown) => {
+      options.log.error('an answer could not be sent', { error: told(error) });
+      response.destroy();
+    });
   });
   server.on('clientError', (error: Error, socket: Duplex) => void respondBare(error, socket, options));
   return server;
@@ -63,6 +66,10 @@ function bodyError(error: unknown): HttpAnswer {
 
 /** Requests that Node could not read: LIST, and what really is malformed. */
 async function respondBare(error: Error, socket: Duplex, options: ListenerOptions): Promise<void> {
+  if (!socket.writable || (error as NodeJS.ErrnoException).code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
   const parts = readListRequest(error);
   const tooLarge = (error as NodeJS.ErrnoException).code === 'HPE_HEADER_OVERFLOW';
   const answer = parts ? await answerRequest(parts, options) : errorAnswer(tooLarge ? 431 : 400);
@@ -79,7 +86,14 @@ function fixedHeaders(headers: HttpParts['headers']): Record<string, string> {
 }
 
 /** Everything but the socket: an HTTP request to an HTTP answer. Never rejects. */
-export async function answerRequest(parts: HttpParts, options: ListenerOptions): Promise<HttpAnswer> {
+async function answerRequest(parts: HttpParts, options: ListenerOptions): Promise<HttpAnswer> {
+  const answer = await answerOrError(parts, options);
+  const [path] = parts.target.split('?');
+  options.log.debug('request', { method: parts.method, path, status: answer.status });
+  return answer;
+}
+
+async function answerOrError(parts: HttpParts, options: ListenerOptions): Promise<HttpAnswer> {
   const { core, status, entropy, log } = options;
   try {
     const target = readTarget(parts.target);
