@@ -32,6 +32,7 @@ export function definedType(definition: ApiObject): ResourceType {
     kind: names.kind,
     namespaced: spec.scope === 'Namespaced',
     custom: true,
+    terminating: definition.metadata.deletionTimestamp !== undefined,
     stored: true,
     storage: { group: spec.group, plural: names.plural },
     storedApiVersion: `${spec.group}/${storage.name}`,

@@ -26,6 +26,7 @@ import {
   conflict,
   forbidden,
   invalid,
+  methodNotAllowed,
   notFound,
   StatusFault,
 } from './status-errors.ts';
@@ -88,7 +89,7 @@ export class Registry {
     if (object.metadata.resourceVersion) {
       throw badRequest('resourceVersion should not be set on objects to be created');
     }
-    this.#admitNamespace(view, namespace, object.metadata.name || (object.metadata.generateName ?? ''));
+    this.#admitNew(view, namespace, object.metadata.name || (object.metadata.generateName ?? ''));
     const stamped = stampNew(type, object, { namespace, nowMs: this.clock.now(), entropy: this.entropy });
     const admitted = admit(view, stamped, undefined, duplicateFields, options);
     const tracked = this.#track(view, undefined, admitted, options);
@@ -188,7 +189,7 @@ export class Registry {
       const applied = applyManaged(view, live, object, now, options);
       if (!stored || !live) {
         if (options.subresource) throw notFound(type, name);
-        this.#admitNamespace(view, namespace, name);
+        this.#admitNew(view, namespace, name);
         const stamped = stampNew(type, applied, {
           namespace,
           nowMs: this.clock.now(),
@@ -265,8 +266,10 @@ export class Registry {
     }
   }
 
-  /** Objects are only made in namespaces that exist and will go on existing. */
-  #admitNamespace({ type }: View, namespace: string | undefined, name: string): void {
+  /** Objects are only made of kinds, and in namespaces, that will go on existing. */
+  #admitNew({ type }: View, namespace: string | undefined, name: string): void {
+    if (type.terminating)
+      throw methodNotAllowed('create not allowed while custom resource definition is terminating');
     if (namespace === undefined) return;
     const owner = this.objects.cache({ group: '', plural: 'namespaces' }).get(namespace);
     if (!owner) throw notFound({ group: '', plural: 'namespaces' }, namespace);

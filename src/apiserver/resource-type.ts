@@ -38,6 +38,8 @@ export interface ResourceType {
   namespaced: boolean;
   /** Defined by a CustomResourceDefinition: merge patches only, unconditional updates refused. */
   custom: boolean;
+  /** Its definition is being deleted: what there is may go, nothing new comes. */
+  terminating: boolean;
   /** Objects of this kind are kept; false for reviews, which are only answered. */
   stored: boolean;
   storage: StorageName;
@@ -81,7 +83,9 @@ export class ResourceTypes {
     const before = this.find(type.group, type.plural);
     this.#types.set(`${type.group}/${type.plural}`, type);
     this.#generation++;
-    this.#retire(before);
+    // Watchers of a kind that is being emptied want to see it go.
+    if (type.terminating) this.#retirements.set(type, this.#retirementOf(before ?? type));
+    else this.#retire(before);
   }
 
   remove(group: string, plural: string): void {
@@ -93,9 +97,13 @@ export class ResourceTypes {
 
   /** Aborts when the kind is no longer served as `type` says: its watches end, and clients look again. */
   retirement(type: ResourceType): AbortSignal {
+    return this.#retirementOf(type).signal;
+  }
+
+  #retirementOf(type: ResourceType): AbortController {
     let controller = this.#retirements.get(type);
     if (!controller) this.#retirements.set(type, (controller = new AbortController()));
-    return controller.signal;
+    return controller;
   }
 
   #retire(type: ResourceType | undefined): void {
@@ -119,6 +127,7 @@ function builtinTypes(): ResourceType[] {
       kind,
       namespaced,
       custom: false,
+      terminating: false,
       stored: info.verbs.includes('get'),
       storage: isEvent ? { group: '', plural: 'events' } : { group, plural },
       storedApiVersion: isEvent ? 'v1' : apiVersion,

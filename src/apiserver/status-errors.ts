@@ -160,9 +160,11 @@ export function forbiddenPath(why: string): StatusFault {
   });
 }
 
-export function methodNotAllowed(): StatusFault {
+export function methodNotAllowed(
+  message = 'the server does not allow this method on the requested resource',
+): StatusFault {
   return new StatusFault('method', {
-    message: 'the server does not allow this method on the requested resource',
+    message,
     reason: 'MethodNotAllowed',
     details: {},
     code: 405,
