@@ -320,6 +320,24 @@ test('what cannot be applied is refused', () => {
   );
 });
 
+test('an update is never refused for a list whose items cannot be told apart', () => {
+  const items = [{ value: 'x' }, { value: 'y' }];
+  const created = update(undefined, spec({ items }));
+  const changed = update(created, { ...created, spec: { items: [{ value: 'z' }] } }, { nowRfc3339: late });
+  expect(fieldsBy(changed, 'writer')).toMatchObject({ 'f:spec': { 'f:items': {} } });
+  const pod = { metadata: {}, spec: { imagePullSecrets: [{}, { name: 'x' }] } };
+  const { schema } = builtinKind('', 'v1', 'Pod')!;
+  expect(fieldsBy(update(undefined, pod, { schema }), 'writer')).toEqual({
+    'f:spec': {
+      'f:imagePullSecrets': {
+        '.': {},
+        'k:{"name":""}': {},
+        'k:{"name":"x"}': { '.': {}, 'f:name': {} },
+      },
+    },
+  });
+});
+
 test("kubectl's annotation lets kubectl take what it owned by a plain apply, and is kept true", () => {
   const key = 'kubectl.kubernetes.io/last-applied-configuration';
   const annotated = (value: Json, config: Json) => ({

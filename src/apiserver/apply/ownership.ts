@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { SchemaNode } from '../schema/schema-node.ts';
 import { FieldSet } from './field-set.ts';
-import { fieldOf, fieldStep, type Json, type Shape, shapeOf } from './shape.ts';
+import { fieldOf, fieldStep, type Json, requireKeys, type Shape, shapeOf } from './shape.ts';
 
 /** Every field that an applied configuration speaks of. */
 export function fieldsOf(node: SchemaNode | undefined, value: unknown): FieldSet {
@@ -34,7 +34,11 @@ function isEmptyMap(value: unknown): boolean {
   );
 }
 
-/** The path of an item that stands twice in its list, so that its fields could not be told apart. */
+/**
+ * The path of an item that stands twice in its list, so that its fields could not be told apart.
+ *
+ * @throws Fault `apiserver.apply.keys` where an item lacks what would tell it from others
+ */
 export function findDuplicate(
   node: SchemaNode | undefined,
   value: unknown,
@@ -51,6 +55,7 @@ export function findDuplicate(
   }
   const seen = new Set<string>();
   for (const { step, value: item } of shape.items) {
+    requireKeys(node, item);
     if (seen.has(step)) return [...path, step];
     seen.add(step);
     const found = findDuplicate(node?.items, item, [...path, step]);

@@ -12,11 +12,7 @@ export type Shape =
   /** A list whose items are told apart by value or by key; each item with its step. */
   | { form: 'list'; items: readonly { step: string; value: unknown }[] };
 
-/**
- * How `value` is owned. What a schema does not describe is split as far as objects go; its lists are whole.
- *
- * @throws Fault `apiserver.apply.keys` where an item of a map-like list lacks a key
- */
+/** How `value` is owned. What a schema does not describe is split as far as objects go; its lists are whole. */
 export function shapeOf(node: SchemaNode | undefined, value: unknown): Shape {
   if (Array.isArray(value)) {
     if (node?.listType !== 'set' && node?.listType !== 'map') return { form: 'leaf' };
@@ -51,27 +47,37 @@ export function fieldStep(name: string): string {
   return `f:${name}`;
 }
 
+/** Items that lack a key are told apart by null; whoever applies such an item is refused (requireKeys). */
 function stepOf(node: SchemaNode, item: unknown): string {
   if (node.listType === 'set') return `v:${goJson(item)}`;
-  if (typeof item !== 'object' || item === null) throw missingKey(node.listMapKeys?.[0] ?? '');
-  const keys = (node.listMapKeys ?? []).map((key) => {
-    const value = Object.hasOwn(item, key) ? (item as Json)[key] : keyDefault(node.items, key);
-    if (value === undefined) throw missingKey(key);
-    return [key, value] as const;
-  });
+  const keys = (node.listMapKeys ?? []).map((key) => [key, keyOf(node, item, key) ?? null] as const);
   return `k:${goJson(Object.fromEntries(keys))}`;
 }
 
-/** Ports of one number differ by protocol; where it is left out, it is TCP. Kubernetes' definitions do not say so. */
-function keyDefault(items: SchemaNode | undefined, key: string): unknown {
-  const stated = items?.properties?.[key]?.default;
-  return stated ?? (items?.name !== undefined && key === 'protocol' ? 'TCP' : undefined);
+function keyOf(node: SchemaNode, item: unknown, key: string): unknown {
+  const given =
+    typeof item === 'object' && item !== null && Object.hasOwn(item, key) ? (item as Json)[key] : undefined;
+  return given ?? keyDefault(node.items, key);
 }
 
-function missingKey(key: string): Fault {
-  const what = `associative list with keys has an element that omits key field ${JSON.stringify(key)}`;
-  return new Fault(`${what} (and doesn't have default value)`, {
-    code: 'apiserver.apply.keys',
-    blame: 'caller',
-  });
+/**
+ * Ports of one number differ by protocol; where it is left out, it is TCP. Other optional keys of built-in kinds are
+ * text, empty where left out. Kubernetes' definitions say neither.
+ */
+function keyDefault(items: SchemaNode | undefined, key: string): unknown {
+  const stated = items?.properties?.[key]?.default;
+  if (stated !== undefined || items?.name === undefined || items.required?.includes(key)) return stated;
+  return key === 'protocol' ? 'TCP' : '';
+}
+
+/** @throws Fault `apiserver.apply.keys` where an item of a map-like list lacks a key */
+export function requireKeys(node: SchemaNode | undefined, item: unknown): void {
+  for (const key of node?.listType === 'map' ? (node.listMapKeys ?? []) : []) {
+    if (keyOf(node!, item, key) !== undefined) continue;
+    const what = `associative list with keys has an element that omits key field ${JSON.stringify(key)}`;
+    throw new Fault(`${what} (and doesn't have default value)`, {
+      code: 'apiserver.apply.keys',
+      blame: 'caller',
+    });
+  }
 }

@@ -24,7 +24,7 @@ interface Level {
 export function inspectJson(text: string): JsonNotes {
   const levels: Level[] = [];
   const duplicateFields: string[] = [];
-  const token = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
+  const token = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]/g;
   for (let match = token.exec(text); match; match = token.exec(text)) {
     const [found] = match;
     const level = levels.at(-1);
