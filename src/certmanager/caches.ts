@@ -117,7 +117,7 @@ export class Caches {
   }
 
   /** Wakes what waits for an issuer. */
-  wakeDependents(issuerKey: string): void {
+  #wakeDependents(issuerKey: string): void {
     for (const key of this.#requestsByIssuer.keys(issuerKey)) this.#wakes.request(key, true);
     for (const key of this.#certificatesByIssuer.keys(issuerKey)) this.#wakes.certificate(key);
   }
@@ -154,7 +154,7 @@ export class Caches {
       this.#wakes.issuersChanged();
       this.#wakes.issuer(key);
     }
-    if (!now || !before || standing(now) !== standing(before)) this.wakeDependents(key);
+    if (!now || !before || standing(now) !== standing(before)) this.#wakeDependents(key);
   }
 
   #wakeNamers(namespace: string | undefined, secretName: string): void {

@@ -2,7 +2,6 @@ import type { Clock } from '../base/clock.ts';
 import type { Entropy } from '../base/entropy.ts';
 import { describeError, Fault } from '../base/fault.ts';
 import type { Log } from '../base/log.ts';
-import { refusedFor } from '../kube/api-fault.ts';
 import { splitKey } from '../kube/informer.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import { type KubeObject, type Secret, secrets } from '../kube/resource.ts';
@@ -139,7 +138,7 @@ export class CertificateReconciler {
     const { certificate } = facts;
     const key = step.reuse ?? (await generateKeyAsync(step.spec, this.#context.entropy));
     const pem = writePrivateKey(key, 'pkcs8');
-    const secret = await this.#createOnce<Secret>(secrets, certificate, {
+    const secret = await this.#context.kube.create<Secret>(secrets, {
       apiVersion: 'v1',
       kind: 'Secret',
       metadata: {
@@ -162,9 +161,8 @@ export class CertificateReconciler {
     const { certificate } = facts;
     const pem = await signingRequest(certificate.spec, step.key);
     try {
-      const request = await this.#createOnce(
+      const request = await this.#context.kube.create(
         certificateRequests,
-        certificate,
         requestObject(step, certificate, pem),
       );
       const message = `Created new CertificateRequest resource ${JSON.stringify(step.name)}`;
@@ -183,23 +181,6 @@ export class CertificateReconciler {
         message,
         by: 'request-manager',
       });
-      throw error;
-    }
-  }
-
-  /** Creates what has a name of its own; where it is there already, from a run that was cut short, that counts. */
-  async #createOnce<T extends KubeObject>(
-    resource: typeof secrets,
-    owner: Certificate,
-    object: T,
-  ): Promise<T> {
-    try {
-      return await this.#context.kube.create<T>(resource, object);
-    } catch (error) {
-      if (!refusedFor(error, 'already-exists')) throw error;
-      const { name, namespace } = object.metadata;
-      const existing = await this.#context.kube.get<T>(resource, name, namespace);
-      if (existing && isOwnedBy(existing, owner)) return existing;
       throw error;
     }
   }

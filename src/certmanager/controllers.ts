@@ -55,16 +55,15 @@ export async function startCertManager(options: CertManagerOptions): Promise<Cer
     requests: workQueue({ clock, initialBackoffMs: 5 * secondMs, maxBackoffMs: 5 * minuteMs }),
     issuers: workQueue({ clock, initialBackoffMs: 5 * secondMs, maxBackoffMs: 5 * minuteMs }),
   };
-  const readers = (issuer: Issuer) =>
+  const secretKeys = (issuer: Issuer) =>
     secretsOf(issuer).map((name) => `${credentialNamespace(issuer, clusterResourceNamespace)}/${name}`);
   const credentials = credentialWatch({
     client: kube,
     clock,
     log,
     onChange(secretKey) {
-      for (const issuer of caches.allIssuers().filter((one) => readers(one).includes(secretKey))) {
-        queues.issuers.add(keyOf(issuer.metadata));
-        caches.wakeDependents(keyOf(issuer.metadata));
+      for (const issuer of caches.allIssuers()) {
+        if (secretKeys(issuer).includes(secretKey)) queues.issuers.add(keyOf(issuer.metadata));
       }
     },
   });
@@ -77,7 +76,7 @@ export async function startCertManager(options: CertManagerOptions): Promise<Cer
         queues.requests.add(key);
       },
       issuer: (key) => queues.issuers.add(key),
-      issuersChanged: () => credentials.follow(new Set(caches.allIssuers().flatMap(readers))),
+      issuersChanged: () => credentials.follow(new Set(caches.allIssuers().flatMap(secretKeys))),
     },
   );
   const signing = { kube, connect: connections.connect, clusterResourceNamespace };

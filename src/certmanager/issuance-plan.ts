@@ -14,7 +14,7 @@ import { type CertificateEvent, type CertificateStep, statusStep } from './certi
 import { conditionOf, epochMs, hasCondition, rfc3339, withoutCondition } from './conditions.ts';
 import { goList } from './go-text.ts';
 import { firstCertificate, heldSecret } from './held-secret.ts';
-import { type CertificateRequest, dataKeys } from './kinds.ts';
+import { type Certificate, type CertificateRequest, dataKeys } from './kinds.ts';
 import { encodePrivateKey, keyMismatches, keySpecFor } from './private-key.ts';
 import { requestIn, requestMismatches } from './request-match.ts';
 import { secretContent } from './secret-content.ts';
@@ -206,8 +206,22 @@ function complete(facts: CertificateFacts, nowMs: number): CertificateStep {
   const conditions = withoutCondition(kept.conditions, 'Issuing');
   const status = observedStatus(facts, { ...kept, revision: nextRevision(certificate), conditions }, nowMs);
   const message = 'The certificate has been successfully issued';
-  return statusStep(certificate, status, [{ type: 'Normal', reason: 'Issuing', message, by: 'issuing' }]);
+  return statusStep(certificate, status, [
+    { type: 'Normal', reason: 'Issuing', message, by: 'issuing' },
+    ...(asksForKeystores(certificate) ? [keystoresMissing] : []),
+  ]);
 }
+
+function asksForKeystores({ spec }: Certificate): boolean {
+  return Object.values(spec.keystores ?? {}).some((store) => store?.create === true);
+}
+
+const keystoresMissing: CertificateEvent = {
+  type: 'Warning',
+  reason: 'KeystoresNotServed',
+  message: 'spec.keystores is not served yet: the Secret holds tls.key, tls.crt and ca.crt, and no keystore',
+  by: 'issuing',
+};
 
 function fail(
   facts: CertificateFacts,

@@ -123,7 +123,7 @@ export interface CertificateSpec {
   additionalOutputFormats?: { type: 'DER' | 'CombinedPEM' }[];
   nameConstraints?: { critical?: boolean; permitted?: NameConstraintItem; excluded?: NameConstraintItem };
   revisionHistoryLimit?: number;
-  keystores?: Record<string, unknown>;
+  keystores?: Record<string, { create?: boolean } | undefined>;
 }
 
 /** Times are RFC 3339 in whole seconds. */

@@ -173,6 +173,12 @@ test('a spec that no CA could fulfil is named, not tried, and taken up when mend
     expect(await world.condition('Ready')).toMatchObject({ status: 'True' });
   }));
 
+test('keystores that are asked for and not made are told of', () =>
+  withCertificate({ keystores: { pkcs12: { create: true } } }, async (world) => {
+    expect(await world.condition('Ready')).toMatchObject({ status: 'True' });
+    expect(await world.told('Certificate')).toContainEqual(expect.stringMatching(/^KeystoresNotServed: /));
+  }));
+
 test('cmctl renew: Issuing set by hand issues at once', () =>
   withCertificate({}, async (world) => {
     const certificate = await world.certificate();
