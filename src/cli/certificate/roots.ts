@@ -20,15 +20,15 @@ export async function readRoots(roots: string | undefined, cwd: string): Promise
 }
 
 async function filesOf(roots: string, cwd: string): Promise<readonly string[]> {
-  if (!(await isDirectory(resolve(cwd, roots)))) return roots.split(',').map((path) => path.trim());
+  if (!(await isDirectory(roots, cwd))) return roots.split(',').map((path) => path.trim());
   const entries = await readdir(resolve(cwd, roots), { withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
   return files.map(({ name }) => join(roots, name)).toSorted();
 }
 
-async function isDirectory(path: string): Promise<boolean> {
+async function isDirectory(path: string, cwd: string): Promise<boolean> {
   try {
-    return (await stat(path)).isDirectory();
+    return (await stat(resolve(cwd, path))).isDirectory();
   } catch (cause) {
     // A list of files is no path itself; what is wrong with each of them is found when it is read.
     if (path.includes(',')) return false;
