@@ -154,3 +154,30 @@ test('kill -9 loses nothing that was acknowledged, and leaves no half batch', as
     await store.close();
   }
 });
+
+test('a disk that is full fails commits, and loses nothing that was acknowledged', async () => {
+  const path = join(folder(), 'store.db');
+  // A limit on the size of files stands in for the disk's: the write fails in the same place.
+  const limited = `trap '' XFSZ; ulimit -f 4000; exec "$0" "$@"`;
+  const child = spawn('sh', ['-c', limited, process.execPath, writer, path, '4'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  let errors = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors += text;
+  });
+  const [status] = (await once(child, 'close')) as [number];
+  expect(status).toBe(1);
+  expect(errors).toContain("code: 'store.unavailable'");
+  const acknowledged = output.split('\n').slice(0, -1);
+  expect(acknowledged.length).toBeGreaterThan(50);
+  const store = embeddedStore({ path });
+  const kept = new Set((await store.list({ prefix: 'first/' })).map(({ key }) => key.slice('first/'.length)));
+  expect(acknowledged.filter((name) => !kept.has(name))).toEqual([]);
+  await store.commit({ puts: [{ key: 'goes on', value: Buffer.from('') }] });
+  await store.close();
+});

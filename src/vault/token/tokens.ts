@@ -148,6 +148,8 @@ class TokenTable implements Tokens {
   async sweep(): Promise<void> {
     const now = this.#options.clock.now();
     let nextMs = now + hourMs;
+    // Tokens that are made meanwhile may end before any that is seen here.
+    this.#nextSweepMs = Infinity;
     for (const { key } of await this.#store.list({ prefix: expiryPrefix, limit: sweepSize })) {
       const [ms, name] = key.slice(expiryPrefix.length).split('/') as [string, string];
       if (Number(ms) > now) {
@@ -158,7 +160,7 @@ class TokenTable implements Tokens {
       await this.#store.commit({ deletes: [key] });
       nextMs = now;
     }
-    this.#sweepAt(nextMs);
+    this.#sweepAt(Math.min(nextMs, this.#nextSweepMs));
   }
 
   close(): void {
