@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { certificateWorld } from '../../test/support/certificate-world.ts';
 import { dayMs, hourMs, minuteMs } from '../base/duration.ts';
+import { clusterIssuers } from './kinds.ts';
 
 /** The main job's objects, created and settled. */
 async function issued() {
@@ -265,5 +266,63 @@ test('an outage of days in a leaf that lives weeks: no storm afterwards', async 
   await world.clock.advance(hourMs);
   expect((await world.certificate()).status!.revision).toBe(2);
   expect(world.vault.signed).toHaveLength(2);
+  await manager.close();
+});
+
+test('a CA that fails while its issuer counts as ready: few attempts, each announced; none once it is known', async () => {
+  const world = await certificateWorld();
+  await world.createToken();
+  await world.createIssuer();
+  const manager = await world.start();
+  await world.settle();
+  // The issuer is looked at on the hour; the renewal comes at half past.
+  await world.clock.advance(30 * minuteMs);
+  await world.createCertificate();
+  await world.clock.advance(22 * hourMs + 50 * minuteMs);
+  world.vault.state = 'down';
+  const attempts = () => world.vault.asked.filter((line) => line.startsWith('POST')).length;
+  const before = attempts();
+  const announced = new Set<string>();
+  for (let seconds = 0; seconds < 38 * 60; seconds++) {
+    await world.clock.advance(1_000);
+    const [, next] = /next attempt at (\S+)$/.exec((await world.condition('Issuing'))?.message ?? '') ?? [];
+    if (next) announced.add(next);
+  }
+  // At once, then 5, 5, 10, 20, 40, 80, 160 and from there 300 seconds apart.
+  expect(attempts() - before).toBeGreaterThanOrEqual(11);
+  expect(attempts() - before).toBeLessThanOrEqual(13);
+  expect(announced.size).toBe(attempts() - before);
+  // On the hour the issuer is found out, and requests wait for it instead.
+  await world.clock.advance(10 * minuteMs);
+  expect(await world.issuerCondition('Ready')).toMatchObject({ status: 'False' });
+  const whileKnown = attempts();
+  await world.clock.advance(hourMs);
+  expect(attempts()).toBe(whileKnown);
+  world.vault.state = 'up';
+  for (let seconds = 0; (await world.issuerCondition('Ready'))?.status === 'False'; seconds++) {
+    expect(seconds).toBeLessThanOrEqual(300);
+    await world.clock.advance(1_000);
+  }
+  await world.settle();
+  expect((await world.certificate()).status!.revision).toBe(2);
+  await manager.close();
+});
+
+test('a request between two attempts is tried at once when its issuer changes', async () => {
+  const { world, manager } = await issued();
+  await world.clock.advance(22 * hourMs + 30 * minuteMs);
+  world.vault.insteadOfSigning = { status: 500, body: { errors: ['internal error'] } };
+  await world.clock.advance(hourMs);
+  expect((await world.condition('Issuing'))!.message).toMatch(/next attempt at/);
+  const next = Date.parse(/next attempt at (\S+)$/.exec((await world.condition('Issuing'))!.message!)![1]!);
+  expect(next - world.clock.now()).toBeGreaterThan(0);
+  world.vault.insteadOfSigning = undefined;
+  await world.kube.mergePatch(
+    clusterIssuers,
+    { name: 'vault-issuer' },
+    { spec: { vault: { server: 'http://127.0.0.1:8201' } } },
+  );
+  await world.settle();
+  expect((await world.certificate()).status!.revision).toBe(2);
   await manager.close();
 });
