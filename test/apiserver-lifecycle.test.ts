@@ -177,6 +177,15 @@ test('what loses its last owner is collected; what keeps one only loses the refe
     ownerReferences: [{ apiVersion: 'v1', kind: 'Secret', name: 'x', uid: 'nobody' }],
   });
   await gone(`${path}/stray`);
+  await create('foreign', {
+    ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name: 'x', uid: 'elsewhere' }],
+  });
+  await create('another', {
+    ownerReferences: [{ apiVersion: 'v1', kind: 'Secret', name: 'x', uid: 'nobody' }],
+  });
+  await gone(`${path}/another`);
+  // Of a kind that is not served nobody here can say that it is absent.
+  expect((await api.send('GET', `${path}/foreign`)).status).toBe(200);
 });
 
 test('foreground deletion waits for dependents that block it', async () => {
@@ -234,6 +243,18 @@ test('a namespace takes all it holds with it, waits for finalizers, and refuses 
       details: { causes: [{ reason: 'NamespaceTerminating' }] },
     },
   });
+  const status = await eventually(async () => {
+    const { body } = await api.send('GET', '/api/v1/namespaces/going');
+    return body.status.conditions ? body.status : undefined;
+  });
+  expect(status.conditions).toContainEqual(
+    expect.objectContaining({
+      type: 'NamespaceFinalizersRemaining',
+      status: 'True',
+      message:
+        'Some content in the namespace has finalizers remaining: example.com/wait in 1 resource instances',
+    }),
+  );
   await api.send('PATCH', `${inside}/held`, { metadata: { finalizers: null } }, merge);
   await gone('/api/v1/namespaces/going');
 });

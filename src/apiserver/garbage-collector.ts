@@ -1,5 +1,5 @@
 import type { Log } from '../base/log.ts';
-import { type ApiObject, parseObject, type StoredObject } from './api-object.ts';
+import { type ApiObject, type OwnerReference, parseObject, type StoredObject } from './api-object.ts';
 import { deleteObject } from './deletion.ts';
 import { foregroundFinalizer, orphanFinalizer } from './object-lifecycle.ts';
 import type { StorageName } from './object-store.ts';
@@ -24,6 +24,8 @@ export class GarbageCollector {
   readonly #byUid = new Map<string, Node>();
   /** Owner's uid to the uids of what it owns. */
   readonly #dependents = new Map<string, Set<string>>();
+  /** Owners that were seen to go while something still named them. */
+  readonly #gone = new Set<string>();
   readonly #queue = new Set<string>();
   #working = false;
   #stopped = false;
@@ -56,7 +58,9 @@ export class GarbageCollector {
       this.#enqueue(object);
       return;
     }
-    for (const uid of this.#dependents.get(object.uid) ?? []) this.#enqueueUid(uid);
+    const owned = this.#dependents.get(object.uid);
+    if (owned) this.#gone.add(object.uid);
+    for (const uid of owned ?? []) this.#enqueueUid(uid);
     // What waits in the foreground for this dependent may go on.
     for (const owner of object.ownerUids) this.#enqueueUid(owner);
   }
@@ -75,7 +79,9 @@ export class GarbageCollector {
     for (const owner of ownerUids) {
       const owned = this.#dependents.get(owner);
       owned?.delete(uid);
-      if (owned?.size === 0) this.#dependents.delete(owner);
+      if (owned?.size !== 0) continue;
+      this.#dependents.delete(owner);
+      this.#gone.delete(owner);
     }
   }
 
@@ -117,7 +123,9 @@ export class GarbageCollector {
     const references = object.metadata.ownerReferences ?? [];
     if (references.length === 0) return;
     const owners = references.map((reference) => ({ reference, owner: this.#ownerOf(node, reference.uid) }));
-    const solid = owners.filter(({ owner }) => owner && !this.#waitsForDependents(owner));
+    const solid = owners.filter(({ owner, reference }) =>
+      owner ? !this.#waitsForDependents(owner) : !this.#isKnownAbsent(node, reference),
+    );
     if (solid.length === owners.length) return;
     if (solid.length > 0) {
       // Another owner still wants it: only the references to nothing go.
@@ -144,6 +152,17 @@ export class GarbageCollector {
     if (!owner) return undefined;
     const { namespace } = owner.stored;
     return namespace === '' || namespace === node.stored.namespace ? owner : undefined;
+  }
+
+  /**
+   * An owner of a kind that is not served may exist elsewhere, and one in a namespace cannot be looked for from a
+   * cluster-scoped object, which names none: neither is a reason to delete anything, unless it was seen to go.
+   */
+  #isKnownAbsent({ stored }: Node, { apiVersion, kind, uid }: OwnerReference): boolean {
+    if (this.#gone.has(uid)) return true;
+    const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
+    const type = this.#types.byKind(group, kind);
+    return type !== undefined && (stored.namespace !== '' || !type.namespaced);
   }
 
   #waitsForDependents({ stored }: Node): boolean {

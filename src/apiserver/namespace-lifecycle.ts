@@ -1,6 +1,7 @@
 import type { Log } from '../base/log.ts';
-import { type ApiObject, parseObject, type StoredObject } from './api-object.ts';
+import { type ApiObject, parseObject, type StoredObject, sameValue } from './api-object.ts';
 import { deleteSelected } from './deletion.ts';
+import { type Remaining, withDeletionConditions } from './namespace-conditions.ts';
 import { selectionOf, type View } from './object-view.ts';
 import { isReleased, type Registry } from './registry.ts';
 import type { ResourceType, ResourceTypes } from './resource-type.ts';
@@ -47,7 +48,9 @@ export class NamespaceLifecycle {
   async #empty(name: string): Promise<void> {
     try {
       for (const type of inDeletionOrder(this.#types.stored())) await this.#deleteAll(type, name);
-      if (!this.#holdsAnything(name)) await this.#finish(name);
+      const left = this.#remaining(name);
+      if (left.length === 0) await this.#finish(name);
+      else await this.#report(name, left);
     } catch (error) {
       this.#log.warn('a namespace could not be emptied', { namespace: name, error: String(error) });
     }
@@ -70,13 +73,25 @@ export class NamespaceLifecycle {
     await deleteSelected(this.#registry, view, fresh, { dryRun: false, propagation: 'Background' });
   }
 
-  #holdsAnything(namespace: string): boolean {
+  #remaining(namespace: string): Remaining[] {
     const { objects } = this.#registry;
     return this.#types
       .stored()
-      .some(
-        ({ namespaced, storage }) => namespaced && objects.cache(storage).list(`${namespace}/`).length > 0,
-      );
+      .filter(({ namespaced }) => namespaced)
+      .map((type) => ({ type, objects: objects.cache(type.storage).list(`${namespace}/`) }))
+      .filter(({ objects }) => objects.length > 0);
+  }
+
+  /** Says in the namespace's status what it still waits for. */
+  async #report(name: string, remaining: readonly Remaining[]): Promise<void> {
+    const { objects, clock } = this.#registry;
+    await objects.locked(namespaces, name, async () => {
+      const stored = objects.cache(namespaces).get(name);
+      if (!stored?.deleting) return;
+      const live = parseObject(stored);
+      const status = withDeletionConditions(live['status'], remaining, clock.now());
+      if (!sameValue(status, live['status'])) await objects.put(namespaces, { ...live, status }, stored);
+    });
   }
 
   /** Takes the namespace's own finalizer away, and the namespace with it where nothing else holds it. */

@@ -230,6 +230,13 @@ export function statusOf(error: unknown): Status {
     if (error.code === 'store.conflict') {
       return new StatusFault('conflict', { message: modified, reason: 'Conflict', code: 409 }).status;
     }
+    if (error.code === 'store.value' || error.code === 'store.key') {
+      return new StatusFault('too_large', {
+        message: error.message,
+        reason: 'RequestEntityTooLarge',
+        code: 413,
+      }).status;
+    }
     if (error.code === 'store.unavailable') return unavailable(error.message).status;
     if (/^apiserver\.(body|patch|apply)\./.test(error.code)) {
       return bodyStatus(error);
