@@ -56,6 +56,14 @@ test('YAML is read as kubectl writes it', () => {
   expect(duplicateFields).toEqual(['data.a', 'items[0].b']);
 });
 
+test('JSON is read where YAML is said, flow style too', () => {
+  expect(decode('{"data":{"a":"1","a":"2"}}', 'application/yaml')).toMatchObject({
+    object: { data: { a: '2' } },
+    duplicateFields: ['data.a'],
+  });
+  expect(decode('{data: {a: b}}', 'application/yaml').object).toMatchObject({ data: { a: 'b' } });
+});
+
 test('protobuf is read by its envelope', () => {
   const bytes = Buffer.from(kubectlBodies['create serviceaccount sa']!, 'base64');
   expect(decodeBody(bytes, 'application/vnd.kubernetes.protobuf', configMap).object).toMatchObject({

@@ -27,8 +27,8 @@ export function decodeBody(bytes: Buffer, contentType: string | undefined, expec
     return { object: decodeProtobuf(bytes, expected), duplicateFields: [] };
   }
   const text = bytes.toString('utf8');
-  const { value, duplicateFields } =
-    mediaType === 'application/yaml' ? readYaml(text, expected) : readJson(text, expected);
+  const isYaml = mediaType === 'application/yaml' && !isJson(text);
+  const { value, duplicateFields } = isYaml ? readYaml(text, expected) : readJson(text, expected);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw refused('apiserver.body.object', expected, 'it must hold an object');
   }
@@ -65,6 +65,17 @@ function readJson(text: string, expected: Expected): { value: unknown; duplicate
   const { duplicateFields, tooDeep } = inspectJson(text);
   if (tooDeep) throw refused('apiserver.body.json', expected, `it nests more than ${nestingLimit} levels`);
   return { value, duplicateFields };
+}
+
+/** Most clients send JSON where YAML is asked for (kubectl's applies do), and the parser for that is far faster. */
+function isJson(text: string): boolean {
+  if (!/^\s*\{/.test(text)) return false;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function readYaml(text: string, expected: Expected): { value: unknown; duplicateFields: string[] } {
