@@ -99,6 +99,26 @@ test.each<[Json, string]>([
   expect(problems(definition(spec)).join('\n')).toContain(message);
 });
 
+test('a selectable field is a scalar of the schema', () => {
+  const selecting = (...paths: string[]) =>
+    problems(
+      definition({ versions: [{ ...version, selectableFields: paths.map((jsonPath) => ({ jsonPath })) }] }),
+    );
+  const at = 'spec.versions[0].selectableFields';
+  expect(selecting('.spec.a')).toEqual([]);
+  expect(selecting('.spec', '.spec.b', '.metadata.name', '.spec.a', '.spec.a')).toEqual([
+    expect.stringContaining(
+      `${at}[0].jsonPath: Invalid value: ".spec": must point to a field of type string`,
+    ),
+    expect.stringContaining(`${at}[1].jsonPath: Invalid value: ".spec.b": must point to`),
+    `${at}[2].jsonPath: Invalid value: ".metadata.name": must not point to fields in metadata`,
+    `${at}[4].jsonPath: Duplicate value: ".spec.a"`,
+  ]);
+  expect(selecting(...Array.from({ length: 9 }, () => '.spec.a')).at(-1)).toBe(
+    `${at}: Too many: 9: must have at most 8 items`,
+  );
+});
+
 test('a default must pass its own schema, and be whole', () => {
   const withDefault = (property: Json) =>
     definition({

@@ -1,5 +1,15 @@
 import { structuralErrors } from './crd-schema-rules.ts';
-import { child, type FieldError, forbidden, goJson, invalid, notSupported, required } from './field-error.ts';
+import {
+  child,
+  duplicate,
+  type FieldError,
+  forbidden,
+  goJson,
+  invalid,
+  notSupported,
+  required,
+  tooMany,
+} from './field-error.ts';
 import { dns1035Label, dns1123Subdomain } from './names.ts';
 import type { RawSchema } from './schema-node.ts';
 import { compileSchema, isObject, type Json, unknownFields } from './structural.ts';
@@ -144,10 +154,42 @@ function versionErrors(version: Version, at: string): FieldError[] {
   }
   if (version.subresources?.scale)
     errors.push(...scaleErrors(version.subresources.scale, `${at}.subresources`));
-  for (const [index, { jsonPath = '' }] of (version.selectableFields ?? []).entries()) {
-    if (jsonPath === '') errors.push(required(`${at}.selectableFields[${index}].jsonPath`));
-  }
+  errors.push(...selectableErrors(version, `${at}.selectableFields`));
   return errors;
+}
+
+/** Each must name one scalar of the schema, outside of metadata. */
+function selectableErrors({ selectableFields = [], schema }: Version, at: string): FieldError[] {
+  const seen = new Set<string>();
+  const errors = selectableFields.flatMap(({ jsonPath = '' }, index) => {
+    const field = `${at}[${index}].jsonPath`;
+    if (jsonPath === '') return [required(field)];
+    if (seen.has(jsonPath)) return [duplicate(field, jsonPath)];
+    seen.add(jsonPath);
+    if (/^\.metadata(\.|$)/.test(jsonPath))
+      return [invalid(field, jsonPath, 'must not point to fields in metadata')];
+    const type = schemaAt(schema?.openAPIV3Schema, jsonPath)?.['type'];
+    if (type === 'string' || type === 'boolean' || type === 'integer') return [];
+    const why =
+      'must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.';
+    return [invalid(field, jsonPath, why)];
+  });
+  if (selectableFields.length > selectableLimit)
+    errors.push(tooMany(at, selectableFields.length, selectableLimit));
+  return errors;
+}
+
+const selectableLimit = 8;
+
+/** The schema of the field that a simple JSON path (`.spec.host`) names. */
+function schemaAt(schema: RawSchema | undefined, path: string): RawSchema | undefined {
+  return path
+    .split('.')
+    .slice(1)
+    .reduce<RawSchema | undefined>(
+      (node, name) => (node?.['properties'] as Record<string, RawSchema> | undefined)?.[name],
+      schema,
+    );
 }
 
 function columnErrors(column: Record<string, string>, at: string): FieldError[] {
