@@ -1,5 +1,13 @@
 import { Fault } from '../base/fault.ts';
-import { context, contextConstructed, type DerReader, type DerWriter, readInside, tags } from './der.ts';
+import {
+  context,
+  contextConstructed,
+  type DerReader,
+  type DerWriter,
+  readEach,
+  readInside,
+  tags,
+} from './der.ts';
 import { formatIp, parseIp } from './ip-address.ts';
 import { formatName, type Name, readNameFrom } from './name.ts';
 import { isAscii } from './text.ts';
@@ -104,10 +112,8 @@ export function writeGeneralName(writer: DerWriter, name: GeneralName): void {
 /** Reads a SEQUENCE OF GeneralName, of at least one. */
 export function readGeneralNames(reader: DerReader, tag: number = tags.sequence): GeneralName[] {
   return readInside(reader, tag, (inner) => {
-    const names: GeneralName[] = [];
-    do names.push(readGeneralName(inner));
-    while (!inner.atEnd);
-    return names;
+    if (inner.atEnd) throw nameFault('a list of names that is empty');
+    return readEach(inner, readGeneralName);
   });
 }
 
