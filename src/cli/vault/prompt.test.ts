@@ -17,7 +17,9 @@ function person(...typed: string[]) {
       done();
     },
   });
-  return { context: { stdin, stderr } as unknown as CommandContext, modes, shown: () => shown };
+  const stop = new AbortController();
+  const context = { stdin, stderr, signal: stop.signal } as unknown as CommandContext;
+  return { context, modes, shown: () => shown, stop: () => stop.abort() };
 }
 
 test('reads a line without showing it, and leaves the terminal as it was', async () => {
@@ -31,6 +33,14 @@ test('Ctrl-D ends the line; Ctrl-C is an interruption, with the terminal restore
   expect(await askSecretly(person('ab\u0004').context, '')).toBe('ab');
   const { context, modes } = person('ab\u0003');
   await expect(askSecretly(context, '')).rejects.toMatchObject({ code: 'cli.interrupted' });
+  expect(modes).toEqual([true, false]);
+});
+
+test('a program told to stop waits for nobody', async () => {
+  const { context, modes, stop } = person('half');
+  const asked = askSecretly(context, '');
+  stop();
+  await expect(asked).rejects.toMatchObject({ code: 'cli.interrupted' });
   expect(modes).toEqual([true, false]);
 });
 

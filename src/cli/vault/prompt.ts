@@ -1,8 +1,10 @@
 import { Fault } from '../../base/fault.ts';
 import type { CommandContext } from '../command.ts';
 
-interface RawInput {
-  setRawMode?(raw: boolean): void;
+type Input = CommandContext['stdin'];
+
+function hidesTyping(stdin: Input): stdin is Input & { setRawMode(raw: boolean): void } {
+  return stdin.isTTY === true && 'setRawMode' in stdin;
 }
 
 const enter = /[\r\n]/;
@@ -13,33 +15,40 @@ const erase = new Set(['\u0008', '\u007f']);
 /**
  * Asks on stderr and reads one line without showing it; undefined where stdin is no terminal.
  *
- * @throws Fault `cli.interrupted` for Ctrl-C
+ * @throws Fault `cli.interrupted` for Ctrl-C, and where the program is told to stop
  */
 export async function askSecretly(
-  { stdin, stderr }: CommandContext,
+  { stdin, stderr, signal }: CommandContext,
   question: string,
 ): Promise<string | undefined> {
-  const terminal = stdin as typeof stdin & RawInput;
+  // Before the question, so that nothing typed in answer to it is shown.
+  if (hidesTyping(stdin)) stdin.setRawMode(true);
   stderr.write(question);
-  if (!stdin.isTTY || !terminal.setRawMode) {
-    stderr.write('\n');
-    return undefined;
-  }
-  terminal.setRawMode(true);
-  let line = '';
+  const stop = () => stdin.destroy();
+  signal.addEventListener('abort', stop, { once: true });
   try {
-    for await (const chunk of stdin as AsyncIterable<Buffer | string>) {
-      for (const character of chunk.toString()) {
-        if (character === interrupt) {
-          throw new Fault('user interrupted', { code: 'cli.interrupted', blame: 'caller' });
-        }
-        if (enter.test(character) || character === endOfInput) return line;
-        line = erase.has(character) ? line.slice(0, -1) : line + character;
-      }
-    }
-    return line;
+    return hidesTyping(stdin) ? await readLine(stdin) : undefined;
+  } catch (error) {
+    throw signal.aborted ? interrupted() : error;
   } finally {
-    terminal.setRawMode(false);
+    signal.removeEventListener('abort', stop);
+    if (hidesTyping(stdin)) stdin.setRawMode(false);
     stderr.write('\n');
   }
+}
+
+async function readLine(stdin: Input): Promise<string> {
+  let line = '';
+  for await (const chunk of stdin as AsyncIterable<Buffer | string>) {
+    for (const character of chunk.toString()) {
+      if (character === interrupt) throw interrupted();
+      if (enter.test(character) || character === endOfInput) return line;
+      line = erase.has(character) ? line.slice(0, -1) : line + character;
+    }
+  }
+  return line;
+}
+
+function interrupted(): Fault {
+  return new Fault('user interrupted', { code: 'cli.interrupted', blame: 'caller' });
 }

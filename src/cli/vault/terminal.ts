@@ -17,8 +17,8 @@ export interface Terminal {
   error(text: string): void;
 }
 
-const red = 31;
-const yellow = 33;
+const red = 91;
+const yellow = 93;
 
 export function terminal(
   { stdout, stderr, env }: CommandContext,
@@ -26,7 +26,7 @@ export function terminal(
 ): Terminal {
   const person = stdout.isTTY === true && env.TERM !== 'dumb' && !env.NO_COLOR;
   const colour = person && format === 'table' && !variable(env, 'CLI_NO_COLOR');
-  const paint = (text: string, code: number) => (colour ? `\u001b[0;${code}m${text}\u001b[0m` : text);
+  const paint = (text: string, code: number) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
   return {
     format,
     detailed,
