@@ -214,6 +214,24 @@ spec:
     expect(managers).not.toContain('kubectl');
   });
 
+  test('a definition that has become stricter lets be what is there, and what is not touched', async () => {
+    await k.ok('apply --server-side --field-manager=old -f -', anchor('old', 'chain: iron'));
+    const stricter = anchorDefinition.replace(
+      'chain: {type: string, minLength: 2,',
+      'chain: {type: string, minLength: 5,',
+    );
+    await k.ok('apply --server-side -f -', stricter);
+    await k.ok(`patch anchor old -n linkerd --type=merge -p '{"spec":{"weight":9}}'`);
+    await k.ok('label anchor old -n linkerd a=b');
+    expect(
+      await k.fails(`patch anchor old -n linkerd --type=merge -p '{"spec":{"chain":"rope"}}'`),
+    ).toContain('spec.chain in body should be at least 5 chars long');
+    expect(await k.fails('apply --server-side -f -', anchor('new', 'chain: iron'))).toContain(
+      'at least 5 chars long',
+    );
+    await k.ok('apply --server-side -f -', anchorDefinition);
+  });
+
   test('what cannot be applied is refused in words that say why', async () => {
     const twice = anchor('twice', 'chain: steel\nlinks:\n- {name: a}\n- {name: a}');
     expect(await k.fails('apply --server-side -f -', twice)).toContain(

@@ -40,7 +40,7 @@ export function admit(
   judgeFields(view, complaints, options);
   const pruned = pruneFields(schema, object);
   const known = applyDefaults(schema, view.type.custom ? pruned : fillNullItems(schema, pruned));
-  const schemaErrors = validateObject(schema, known);
+  const schemaErrors = validateObject(schema, known, view.type.custom ? live : undefined);
   // The kind's own rules may count on the types that its schema promises.
   refuse(view, object.metadata.name, schemaErrors.filter(isWrongType));
   const prepared = view.type.custom ? { object: known, errors: [] } : prepare(view, known, live);

@@ -223,6 +223,27 @@ test('built-in kinds are judged by type; nulls and missing fields are for their 
   ).toEqual(['spec.containers', 'spec.hostPID']);
 });
 
+test('what is as it was passes, so that a stricter definition does not lock what is there', () => {
+  const before = object({
+    server: 'ftp',
+    retries: 99,
+    listeners: [{ port: 1, tls: 5 }],
+    usages: ['a', 'a'],
+    auth: {},
+  });
+  const fields = (spec: Json) =>
+    validateObject(issuer, object({ ...(before['spec'] as Json), ...spec }), before).map(
+      ({ field }) => field,
+    );
+  expect(validateObject(issuer, before).length).toBeGreaterThan(4);
+  expect(fields({ labels: { a: 'b' } })).toEqual([]);
+  expect(fields({ retries: 98 })).toEqual(['spec.retries']);
+  expect(fields({ listeners: [{ port: 2 }, { port: 1, tls: 5 }] })).toEqual([]);
+  expect(fields({ listeners: [{ port: 1, tls: 6 }] })).toEqual(['spec.listeners[0].tls']);
+  expect(fields({ usages: ['a', 'a', 'b'] })).toEqual(['spec.usages[1]']);
+  expect(fields({ auth: { other: 1 } })).toContain('<nil>');
+});
+
 const broken: [string, RawSchema][] = [
   ['type: Required value: must not be empty at the root', {}],
   ['type: Invalid value: "string": must be object at the root', { type: 'string' }],

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   duplicate,
   type FieldError,
@@ -13,21 +14,36 @@ import { hasFormat } from './formats.ts';
 import { matcher } from './pattern.ts';
 import type { SchemaNode } from './schema-node.ts';
 
+interface Context {
+  /** The value is part of one of Kubernetes' own kinds. */
+  builtin: boolean;
+  /** What stood in the value's place before; undefined where nothing did, or it cannot be told. */
+  old: unknown;
+}
+
 /**
  * Everything in `object` that its schema refuses, in upstream's words.
  *
  * In Kubernetes' own kinds nulls stand for absence, and `required` and uniqueness are not judged: there `required`
  * tells what Go always writes, and the server's own rules (builtin-rules.ts) tell what it insists on.
+ *
+ * @param old what the object takes the place of: parts that are as they were pass, so that a definition that has
+ *   become stricter does not lock the objects that are already there
  */
-export function validateObject(schema: SchemaNode, object: Record<string, unknown>): FieldError[] {
-  const errors = validate(schema, object, '', schema.name !== undefined);
-  return [...errors, ...listErrors(schema, object, '', schema.name !== undefined)];
+export function validateObject(
+  schema: SchemaNode,
+  object: Record<string, unknown>,
+  old?: Record<string, unknown>,
+): FieldError[] {
+  const context = { builtin: schema.name !== undefined, old };
+  return [...validate(schema, object, '', context), ...listErrors(schema, object, '', context)];
 }
 
-function validate(node: SchemaNode, value: unknown, path: string, builtin: boolean): FieldError[] {
-  const own = builtin || node.name !== undefined;
+function validate(node: SchemaNode, value: unknown, path: string, context: Context): FieldError[] {
+  if (isUnchanged(value, context)) return [];
+  const own = { ...context, builtin: context.builtin || node.name !== undefined };
   if (value === null) {
-    if (own || node.nullable || (node.type === undefined && !node.intOrString))
+    if (own.builtin || node.nullable || (node.type === undefined && !node.intOrString))
       return enumErrors(node, value, path);
     return [wrongType(node, value, path)];
   }
@@ -42,6 +58,28 @@ function validate(node: SchemaNode, value: unknown, path: string, builtin: boole
   if (typeof value === 'object')
     return [...errors, ...objectErrors(node, value as Record<string, unknown>, path, own)];
   return errors;
+}
+
+function isUnchanged(value: unknown, { old }: Context): boolean {
+  return old !== undefined && isDeepStrictEqual(value, old);
+}
+
+/** What stood in the place of an object's field. */
+function fieldContext({ builtin, old }: Context, name: string): Context {
+  const before = typeof old === 'object' && old !== null && Object.hasOwn(old, name);
+  return { builtin, old: before ? (old as Record<string, unknown>)[name] : undefined };
+}
+
+/** What stood in the place of a list's item: only items with keys can be found again. */
+function itemContext({ builtin, old }: Context, node: SchemaNode, item: unknown): Context {
+  if (node.listType !== 'map' || !Array.isArray(old)) return { builtin, old: undefined };
+  const keys = (one: unknown) => (isMap(one) ? goJson(keyOf(one, node.listMapKeys ?? [])) : undefined);
+  const wanted = keys(item);
+  return { builtin, old: wanted === undefined ? undefined : old.find((one) => keys(one) === wanted) };
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 const says = (path: string) => `${path} in body`;
@@ -134,12 +172,12 @@ function arrayErrors(
   node: SchemaNode,
   list: readonly unknown[],
   path: string,
-  builtin: boolean,
+  context: Context,
 ): FieldError[] {
   const errors: FieldError[] = [];
   if (node.items) {
     for (const [index, item] of list.entries())
-      errors.push(...validate(node.items, item, `${path}[${index}]`, builtin));
+      errors.push(...validate(node.items, item, `${path}[${index}]`, itemContext(context, node, item)));
   }
   if (node.minItems !== undefined && list.length < node.minItems) {
     errors.push(
@@ -156,7 +194,7 @@ function objectErrors(
   node: SchemaNode,
   object: Record<string, unknown>,
   path: string,
-  builtin: boolean,
+  context: Context,
 ): FieldError[] {
   const errors: FieldError[] = [];
   const count = Object.keys(object).length;
@@ -171,11 +209,12 @@ function objectErrors(
   const { properties = {}, additionalProperties } = node;
   for (const [name, value] of Object.entries(object)) {
     const at = path === '' ? name : `${path}.${name}`;
-    if (Object.hasOwn(properties, name)) errors.push(...validate(properties[name]!, value, at, builtin));
+    if (Object.hasOwn(properties, name))
+      errors.push(...validate(properties[name]!, value, at, fieldContext(context, name)));
     else if (typeof additionalProperties === 'object')
-      errors.push(...validate(additionalProperties, value, at, builtin));
+      errors.push(...validate(additionalProperties, value, at, fieldContext(context, name)));
   }
-  if (builtin) return errors;
+  if (context.builtin) return errors;
   for (const name of node.required ?? []) {
     if (!Object.hasOwn(object, name)) errors.push(required(fieldOf(`${path}.${name}`)));
   }
@@ -183,9 +222,12 @@ function objectErrors(
 }
 
 /** `allOf`, `anyOf`, `oneOf` and `not`; upstream reports these on the object as a whole, the place in the text. */
-function junctorErrors(node: SchemaNode, value: unknown, path: string, builtin: boolean): FieldError[] {
+function junctorErrors(node: SchemaNode, value: unknown, path: string, context: Context): FieldError[] {
   const complain = (what: string) => invalid('<nil>', '', `${JSON.stringify(path)} must ${what}`);
-  const judge = (nodes: readonly SchemaNode[]) => nodes.map((one) => validate(one, value, path, builtin));
+  // An alternative counts by the whole value: what passes for being old would not tell alternatives apart.
+  const whole: Context = { ...context, old: undefined };
+  const judge = (nodes: readonly SchemaNode[], within = whole) =>
+    nodes.map((one) => validate(one, value, path, within));
   const errors: FieldError[] = [];
   if (node.anyOf?.length) {
     const results = judge(node.anyOf);
@@ -201,12 +243,12 @@ function junctorErrors(node: SchemaNode, value: unknown, path: string, builtin: 
     if (valid === 0) errors.push(...fewest(results));
   }
   if (node.allOf?.length) {
-    const results = judge(node.allOf);
+    const results = judge(node.allOf, context);
     const failed = results.filter((result) => result.length > 0).length;
     const none = failed === results.length ? '. None validated' : '';
     if (failed > 0) errors.push(...results.flat(), complain(`validate all the schemas (allOf)${none}`));
   }
-  if (node.not && validate(node.not, value, path, builtin).length === 0) {
+  if (node.not && validate(node.not, value, path, whole).length === 0) {
     errors.push(complain('not validate the schema (not)'));
   }
   return errors;
@@ -218,22 +260,24 @@ function fewest(results: readonly FieldError[][]): FieldError[] {
 }
 
 /** Items of sets and maps that stand twice. */
-function listErrors(node: SchemaNode, value: unknown, path: string, builtin: boolean): FieldError[] {
-  if (builtin || node.name !== undefined) return [];
+function listErrors(node: SchemaNode, value: unknown, path: string, context: Context): FieldError[] {
+  if (context.builtin || node.name !== undefined || isUnchanged(value, context)) return [];
+  const { items, properties = {}, additionalProperties: values } = node;
   if (Array.isArray(value)) {
-    const items = node.items;
-    return [
-      ...uniqueErrors(node, value, path),
-      ...(items ? value.flatMap((item, index) => listErrors(items, item, `${path}[${index}]`, builtin)) : []),
-    ];
+    const inside = items
+      ? value.flatMap((item, index) =>
+          listErrors(items, item, `${path}[${index}]`, itemContext(context, node, item)),
+        )
+      : [];
+    return [...uniqueErrors(node, value, path), ...inside];
   }
-  if (typeof value !== 'object' || value === null) return [];
+  if (!isMap(value)) return [];
   return Object.entries(value).flatMap(([name, part]) => {
-    if (node.properties && Object.hasOwn(node.properties, name)) {
-      return listErrors(node.properties[name]!, part, path === '' ? name : `${path}.${name}`, builtin);
+    const within = fieldContext(context, name);
+    if (Object.hasOwn(properties, name)) {
+      return listErrors(properties[name]!, part, path === '' ? name : `${path}.${name}`, within);
     }
-    const values = node.additionalProperties;
-    return typeof values === 'object' ? listErrors(values, part, `${path}[${name}]`, builtin) : [];
+    return typeof values === 'object' ? listErrors(values, part, `${path}[${name}]`, within) : [];
   });
 }
 
@@ -241,8 +285,7 @@ function uniqueErrors(node: SchemaNode, list: readonly unknown[], path: string):
   if (node.listType !== 'set' && node.listType !== 'map') return [];
   const seen = new Map<string, number>();
   return list.flatMap((item, index) => {
-    const isMap = typeof item === 'object' && item !== null && !Array.isArray(item);
-    if (node.listType === 'map' && item !== null && !isMap) {
+    if (node.listType === 'map' && item !== null && !isMap(item)) {
       return [invalid(`${path}[${index}]`, item, 'must be an object for an array of list-type map')];
     }
     const key =
