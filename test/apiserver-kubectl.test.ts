@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type TestCluster, testCluster } from './support/api-server.ts';
-import { type Kubectl, kubectl, kubectlReleases } from './support/kubectl.ts';
+import { startProgram } from './support/capstan.ts';
+import { type Kubectl, kubectl, kubectlPath, kubectlReleases, runsKubectl } from './support/kubectl.ts';
 import { anchor, anchorDefinition } from './support/test-definition.ts';
 
 // Each release gets a cluster of its own; within one, the tests follow each other as the tutorial's lines do.
-describe.each(kubectlReleases)('kubectl %s', (release) => {
+describe.skipIf(!runsKubectl).each(kubectlReleases)('kubectl %s', (release) => {
   let cluster: TestCluster;
   let home: string;
   let k: Kubectl;
@@ -166,12 +167,15 @@ describe.each(kubectlReleases)('kubectl %s', (release) => {
   });
 
   test('watches', async () => {
-    const watching = k.run('get anchors -n linkerd -w --request-timeout=4s');
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const watching = startProgram([kubectlPath(release), 'get', 'anchors', '-n', 'linkerd', '-w'], {
+      env: { KUBECONFIG: join(home, 'kubeconfig'), HOME: home },
+    });
+    await watching.printed(/^bower /m);
     await k.ok('apply -f -', anchor('stream'));
     await k.ok('delete anchor stream -n linkerd');
-    const { stdout } = await watching;
-    expect(stdout).toMatch(/^NAME +READY +CHAIN +AGE\nbower .*\nstream .*\nstream .*\n$/);
+    await watching.printed(/^NAME +READY +CHAIN +AGE\nbower .*\nstream .*\nstream .*\n$/);
+    watching.child.kill();
+    await watching.finished;
   });
 
   test('knows who it is and what it may do', async () => {

@@ -383,6 +383,26 @@ test('nobody gets nothing, a plain user gets discovery, and roles give more', as
       subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'bob' }],
     });
     expect((await bob.send('GET', path)).status).toBe(200);
+    await api.send('POST', `${rbac}/roles`, {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'Role',
+      metadata: { name: 'maker' },
+      rules: [{ apiGroups: ['rbac.authorization.k8s.io'], resources: ['roles'], verbs: ['create', 'patch'] }],
+    });
+    await api.send('POST', `${rbac}/rolebindings`, {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'RoleBinding',
+      metadata: { name: 'bob-makes' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'maker' },
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'bob' }],
+    });
+    const greedy = { rules: [{ apiGroups: [''], resources: ['secrets'], verbs: ['list'] }] };
+    expect(await bob.send('PATCH', `${rbac}/roles/reader`, greedy, merge)).toMatchObject({
+      status: 403,
+      body: { message: expect.stringContaining('attempting to grant RBAC permissions not currently held') },
+    });
+    const modest = { rules: [{ apiGroups: [''], resources: ['configmaps'], verbs: ['list'] }] };
+    expect((await bob.send('PATCH', `${rbac}/roles/maker`, modest, merge)).status).toBe(200);
     expect((await bob.send('DELETE', `${path}/kube-root-ca.crt`)).status).toBe(403);
     expect((await bob.send('GET', path, undefined, { 'impersonate-user': 'alice' })).status).toBe(403);
   } finally {

@@ -1,10 +1,10 @@
 import type { Answer } from './answer.ts';
 import type { ApiObject } from './api-object.ts';
+import { callOptions, type WritingRoutes } from './call-options.ts';
 import { inspectJson } from './decode/json.ts';
 import { applyJsonPatch } from './patch/json-patch.ts';
 import { applyMergePatch } from './patch/merge-patch.ts';
 import { applyStrategicMergePatch } from './patch/strategic-merge-patch.ts';
-import type { Registry } from './registry.ts';
 import { isTrue } from './request-info.ts';
 import { answerWritten, written } from './resource-answers.ts';
 import type { ResourceCall } from './resource-routes.ts';
@@ -22,7 +22,8 @@ const mediaTypes = {
 type Change = (object: Record<string, unknown>) => Record<string, unknown>;
 
 /** PATCH in all its forms; the Content-Type says which. */
-export async function patchAnswer({ registry }: { registry: Registry }, call: ResourceCall): Promise<Answer> {
+export async function patchAnswer(routes: WritingRoutes, call: ResourceCall): Promise<Answer> {
+  const { registry } = routes;
   const { view, resource, request, info, form } = call;
   const { namespace, subresource } = resource;
   const name = resource.name!;
@@ -32,8 +33,7 @@ export async function patchAnswer({ registry }: { registry: Registry }, call: Re
   );
   if (!accepted.includes(mediaType)) throw unsupportedMediaType(accepted);
   const bytes = await requestBody(request);
-  const warn = (message: string) => void call.warnings.push(message);
-  const options = writeOptions(info.query, request, warn, subresource);
+  const options = callOptions(routes, call);
   if (mediaType === mediaTypes.apply) {
     if (!info.query.get('fieldManager')) {
       const message = 'Required value: is required for apply patch';

@@ -40,6 +40,8 @@ export interface WriteOptions {
   fieldValidation: 'Ignore' | 'Warn' | 'Strict';
   warn: (message: string) => void;
   subresource?: string;
+  /** The last word on what is about to be written; throws where it must not be. */
+  approve?: (next: ApiObject) => void;
 }
 
 export interface Written {
@@ -105,8 +107,9 @@ export class Registry {
     }
   }
 
-  #insert(view: View, object: ApiObject, { dryRun }: WriteOptions): Promise<Written> {
+  #insert(view: View, object: ApiObject, { dryRun, approve }: WriteOptions): Promise<Written> {
     const { type } = view;
+    approve?.(object);
     const key = objectKey(object.metadata.namespace, object.metadata.name);
     return this.objects.locked(type.storage, key, async () => {
       if (this.objects.cache(type.storage).get(key)) throw alreadyExists(type, object.metadata.name);
@@ -195,7 +198,9 @@ export class Registry {
           nowMs: this.clock.now(),
           entropy: this.entropy,
         });
-        const next = toStored(view, admit(view, stamped, undefined, duplicateFields, options));
+        const admitted = admit(view, stamped, undefined, duplicateFields, options);
+        options.approve?.(admitted);
+        const next = toStored(view, admitted);
         const created = options.dryRun
           ? unsaved(next)
           : await this.objects.put(type.storage, next, undefined);
@@ -235,11 +240,12 @@ export class Registry {
     stored: StoredObject,
     live: ApiObject,
     next: ApiObject,
-    { dryRun }: WriteOptions,
+    { dryRun, approve }: WriteOptions,
   ): Promise<Written> {
     const { storage } = view.type;
     // An update that changes nothing writes nothing, and nobody is told.
     if (sameValue(live, next)) return { stored, created: false };
+    approve?.(next);
     const object = toStored(view, next);
     if (dryRun)
       return { stored: storedObject(object, encodeObject(object), stored.revision), created: false };

@@ -4,10 +4,10 @@ import { admitReview } from './admission.ts';
 import { type Answer, json, type StreamedAnswer, statusAnswer } from './answer.ts';
 import { type ApiObject, objectKey } from './api-object.ts';
 import type { Authorizer, UserInfo } from './authorization.ts';
+import { callOptions } from './call-options.ts';
 import { deleteObject, deleteSelected } from './deletion.ts';
 import { listPage } from './list.ts';
 import { selectionOf, type View } from './object-view.ts';
-
 import { patchAnswer } from './patch-route.ts';
 import type { Registry } from './registry.ts';
 import { negotiate } from './representation.ts';
@@ -27,7 +27,7 @@ import { builtinKind } from './schema/kinds.ts';
 import { badRequest, deletedStatus, methodNotAllowed, notFound, unknownPath } from './status-errors.ts';
 import type { Tokens } from './tokens.ts';
 import { watchAnswer } from './watch.ts';
-import { decodeObject, deletionOptions, requestBody, writeOptions } from './write-request.ts';
+import { decodeObject, deletionOptions, requestBody } from './write-request.ts';
 
 export interface ResourceRoutesOptions {
   registry: Registry;
@@ -142,29 +142,26 @@ async function submitted({ request, view }: ResourceCall) {
   return decodeObject(await requestBody(request), request.headers['content-type'], view.version.info);
 }
 
-function options(call: ResourceCall, subresource?: string) {
-  const warn = (message: string) => void call.warnings.push(message);
-  return writeOptions(call.info.query, call.request, warn, subresource);
-}
-
-async function create({ registry }: ResourceRoutesOptions, call: ResourceCall): Promise<Answer> {
+async function create(routes: ResourceRoutesOptions, call: ResourceCall): Promise<Answer> {
   const { view, resource, form } = call;
   if (resource.name !== undefined) throw methodNotAllowed();
   const body = await submitted(call);
   if (view.type.namespaced && resource.namespace === undefined) {
     throw badRequest('an empty namespace may not be set during creation');
   }
-  return answerWritten(form, await registry.create(view, resource.namespace, body, options(call)));
+  return answerWritten(
+    form,
+    await routes.registry.create(view, resource.namespace, body, callOptions(routes, call)),
+  );
 }
 
-async function update({ registry }: ResourceRoutesOptions, call: ResourceCall): Promise<Answer> {
+async function update(routes: ResourceRoutesOptions, call: ResourceCall): Promise<Answer> {
   const { view, resource, form } = call;
   if (resource.name === undefined) throw methodNotAllowed();
   const body = await submitted(call);
-  const subresource = resource.subresource;
   return answerWritten(
     form,
-    await registry.replace(view, resource.namespace, resource.name, body, options(call, subresource)),
+    await routes.registry.replace(view, resource.namespace, resource.name, body, callOptions(routes, call)),
   );
 }
 
@@ -247,7 +244,7 @@ async function scale(routes: ResourceRoutesOptions, call: ResourceCall): Promise
     view,
     resource.namespace,
     name,
-    options(call, 'scale'),
+    callOptions(routes, call),
     (live: ApiObject) => withScale(view, live, object),
   );
   return written(form, scaleOf(view, done.stored), 200);

