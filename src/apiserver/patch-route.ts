@@ -10,7 +10,7 @@ import { answerWritten, written } from './resource-answers.ts';
 import type { ResourceCall } from './resource-routes.ts';
 import { scaleOf, withScale } from './scale.ts';
 import { badRequest, unsupportedMediaType } from './status-errors.ts';
-import { decodeObject, requestBody, writeOptions, wrongOption } from './write-request.ts';
+import { decodeObject, requestBody, wrongOption } from './write-request.ts';
 
 const mediaTypes = {
   json: 'application/json-patch+json',
