@@ -1,5 +1,5 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startApiServer } from '../apiserver/server.ts';
 import { openSealedStore } from '../app/sealed-store.ts';
@@ -12,17 +12,18 @@ const help = `Runs the embedded Kubernetes API alone: namespaces, Secrets, custo
 apply, watches, service-account tokens. kubectl, helm and client libraries work with it
 unchanged; it runs no containers. Logs go to stderr.
 
-Usage: capstan apiserver [FLAGS]
+Usage: capstan apiserver --kubeconfig FILE [FLAGS]
 
   --listen ADDR            where to listen (default 127.0.0.1:6443; port 0 takes any free port)
   --kubeconfig FILE        write the administrator's kubeconfig here, readable by you alone
+                           (default with --data: DIR/kubeconfig)
   --data DIR               keep the cluster between runs in DIR (default: in memory)
   --help
 
 Examples:
 
-  capstan apiserver --data ./cluster --kubeconfig ./kubeconfig
-  KUBECONFIG=./kubeconfig kubectl get namespaces
+  capstan apiserver --data ./cluster
+  KUBECONFIG=./cluster/kubeconfig kubectl get namespaces
 `;
 
 const options = {
@@ -36,6 +37,7 @@ export const command: Command = {
   help,
   async run(args, context) {
     const { listen, kubeconfig, data } = flagsOf(args);
+    const kubeconfigPath = resolve(context.cwd, kubeconfig);
     const store = openSealedStore(data && resolve(context.cwd, data), context.entropy);
     try {
       const server = await startApiServer({
@@ -45,11 +47,9 @@ export const command: Command = {
         log: jsonLog(context.clock, (line) => context.stderr.write(line), 'warn'),
         listen: parseListenAddress(listen),
       });
-      if (kubeconfig !== undefined) {
-        const path = resolve(context.cwd, kubeconfig);
-        writePrivate(path, await server.kubeconfig('kubernetes-admin', ['system:masters']));
-      }
+      writePrivate(kubeconfigPath, await server.kubeconfig('kubernetes-admin', ['system:masters']));
       context.stdout.write(`Kubernetes API on https://${formatAddress(server.address)}\n`);
+      context.stdout.write(`administrator: export KUBECONFIG=${kubeconfigPath}\n`);
       await new Promise<void>((stopped) => {
         if (context.signal.aborted) stopped();
         context.signal.addEventListener('abort', () => stopped(), { once: true });
@@ -62,17 +62,27 @@ export const command: Command = {
   },
 };
 
-function flagsOf(args: readonly string[]) {
+function flagsOf(args: readonly string[]): { listen: string; kubeconfig: string; data: string | undefined } {
+  const { listen, data, kubeconfig = data && join(data, 'kubeconfig') } = parsed(args);
+  if (kubeconfig === undefined) throw usageFault('--kubeconfig is missing: without it nobody could log in');
+  return { listen, kubeconfig, data };
+}
+
+function parsed(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options }).values;
   } catch (error) {
-    throw new Fault(describeError(error), {
-      code: 'cli.usage',
-      blame: 'caller',
-      fix: 'see capstan apiserver --help',
-      cause: error,
-    });
+    throw usageFault(describeError(error), error);
   }
+}
+
+function usageFault(message: string, cause?: unknown): Fault {
+  return new Fault(message, {
+    code: 'cli.usage',
+    blame: 'caller',
+    fix: 'see capstan apiserver --help',
+    cause,
+  });
 }
 
 /** It holds a key. A file that was there before keeps no wider mode. */
