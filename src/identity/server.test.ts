@@ -189,6 +189,41 @@ test('what the API says of a token decides, and a server without audiences is as
   ]);
 });
 
+test('many proxies at once do not become many connections to the API', async () => {
+  let underWay = 0;
+  let most = 0;
+  const { port } = await start({}, (kube) => {
+    fill(kube);
+    const real = { ...kube };
+    kube.ask = async (path, body) => {
+      most = Math.max(most, ++underWay);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      underWay--;
+      return await real.ask(path, body);
+    };
+  });
+  const request = await certifyRequest();
+  const answers = await Promise.all(Array.from({ length: 200 }, () => status(foreignCertify(port, request))));
+  expect(new Set(answers.map(([code]) => code))).toEqual(new Set([0]));
+  expect(most).toBe(64);
+});
+
+test('an API that does not let the issuer be read yet does not keep the service from starting', async () => {
+  const { port, server, kube, clock } = await start({}, (kube) => {
+    fill(kube);
+    const real = { ...kube };
+    kube.list = async () => {
+      kube.list = (resource, options) => real.list(resource, options);
+      throw new Fault('not now', { code: 'kube.forbidden', blame: 'operator' });
+    };
+  });
+  expect(server.ready()).toBe(false);
+  expect((await status(foreignCertify(port, await certifyRequest())))[0]).toBe(grpc.status.UNAVAILABLE);
+  await clock.advance(minuteMs);
+  await expect.poll(() => server.ready()).toBe(true);
+  expect(kube.events('IssuerUpdateSkipped')).toEqual([]);
+});
+
 test('it does not start where it may not review tokens', async () => {
   await expect(start({}, (kube) => (kube.allowed = false))).rejects.toMatchObject({
     code: 'identity.access',

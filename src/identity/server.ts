@@ -16,7 +16,7 @@ import { issuerSource } from './issuer-source.ts';
 import { identityMetrics } from './metrics.ts';
 import { selfCertificate } from './self-certificate.ts';
 import { certifyService } from './service.ts';
-import { checkAccess, reviewToken } from './token-review.ts';
+import { checkAccess, tokenReviewer } from './token-review.ts';
 
 export interface IdentityOptions {
   kube: KubeClient;
@@ -60,6 +60,8 @@ const trustRoots = { name: 'linkerd-identity-trust-roots', key: 'ca-bundle.crt' 
 
 /** A request is a token and a PKCS #10: a few kilobytes. */
 const messageLimitBytes = 64 * 1_024;
+/** How long the start waits for the first look at the issuer, in real milliseconds. */
+const patienceMs = 3 * secondMs;
 /** Certify calls that wait for their TokenReview at once. */
 const concurrencyLimit = 1_000;
 
@@ -112,7 +114,7 @@ export async function startIdentity(options: IdentityOptions): Promise<IdentityS
     configMap: trustRoots.name,
     onOffer: (offer) => keeper.consider(offer),
   });
-  await source.synced;
+  await atMost(patienceMs, source.synced);
   // From here on the leaf follows the issuer; before, it may have been accepted already.
   await own?.renew();
   identity.onIssuer(() => void own?.renew());
@@ -128,6 +130,21 @@ export async function startIdentity(options: IdentityOptions): Promise<IdentityS
       await Promise.all([grpc.close(), admin?.close(), source.stopped]);
     },
   };
+}
+
+/** An API that does not answer yet must not keep the service from starting, nor from being stopped. */
+function atMost(limitMs: number, work: Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    const late = setTimeout(resolve, limitMs);
+    work.then(
+      () => {
+        clearTimeout(late);
+        resolve();
+      },
+      // Rejects only where it was stopped.
+      () => resolve(),
+    );
+  });
 }
 
 /** The service behind the port: what it issues from, how it decides, what it tells. */
@@ -169,7 +186,7 @@ function certifying(settings: Settings) {
   const certify = certifyService({
     ...{ domain: { controlNamespace, trustDomain }, validity, clock, entropy, log },
     authority: () => keeper.authority(),
-    reviewToken: (token) => reviewToken(kube, token),
+    reviewToken: tokenReviewer(kube),
     onIssued: (user, message) => tell.aboutLeaf(user, message),
     onIssuerInvalid: (message) => tell.aboutService('Warning', 'IssuerValidationFailed', message),
   });

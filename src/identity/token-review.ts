@@ -12,6 +12,29 @@ interface TokenReview {
   status?: { authenticated?: boolean; error?: string; user?: { username?: string } };
 }
 
+/** Reviews under way at once: a thousand proxies that start together must not open a thousand connections. */
+const reviewsAtOnce = 64;
+
+/** `reviewToken` against one API, so many at once; the rest wait in the order they came. */
+export function tokenReviewer(
+  kube: KubeClient,
+  atOnce = reviewsAtOnce,
+): (token: string) => Promise<TokenFacts> {
+  let free = atOnce;
+  const waiting: (() => void)[] = [];
+  return async (token) => {
+    if (free > 0) free--;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await reviewToken(kube, token);
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free++;
+    }
+  };
+}
+
 /**
  * What the API says of a token for `identity.l5d.io`. Where it complains of token audiences, it is asked again
  * without: a server that knows of none would otherwise shut the mesh out.
