@@ -320,6 +320,30 @@ test('what cannot be applied is refused', () => {
   );
 });
 
+test('nulls, and metadata that the server decides, do not make an apply a change', () => {
+  const manifest = {
+    metadata: { name: 'web', creationTimestamp: null, resourceVersion: '7', uid: 'u', generation: 3 },
+    spec: {
+      template: { metadata: { creationTimestamp: null }, spec: { containers: [{ name: 'c', image: null }] } },
+    },
+  };
+  const options = { schema: deployment };
+  const stored = apply(undefined, manifest, options);
+  expect(bare(stored)).toEqual({
+    metadata: { name: 'web' },
+    spec: { template: { metadata: {}, spec: { containers: [{ name: 'c' }] } } },
+  });
+  const live = {
+    ...stored,
+    metadata: { ...(stored['metadata'] as Json), creationTimestamp: early, uid: 'u' },
+  };
+  expect(apply(live, manifest, { ...options, nowRfc3339: late })).toEqual(live);
+  const custom = apply(undefined, spec({ a: null, any: { x: null } }));
+  expect(specOf(custom)).toEqual({ any: { x: null } });
+  expect(apply(custom, spec({ a: null, any: { x: null } }), { nowRfc3339: late })).toEqual(custom);
+  expect(specOf(apply(apply(custom, spec({ a: '1' })), spec({ a: null })))).toEqual({});
+});
+
 test('an update is never refused for a list whose items cannot be told apart', () => {
   const items = [{ value: 'x' }, { value: 'y' }];
   const created = update(undefined, spec({ items }));

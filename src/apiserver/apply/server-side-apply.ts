@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Fault } from '../../base/fault.ts';
+import { dropNulls } from '../schema/builtin-rules.ts';
 import type { SchemaNode } from '../schema/schema-node.ts';
+import { applyDefaults } from '../schema/structural.ts';
 import { describePath, FieldSet } from './field-set.ts';
 import {
   disown,
@@ -90,9 +92,10 @@ function tryApply(options: ApplyOptions, force: boolean): Json {
   owners.set(key, owner);
   const merged = mergeApplied(schema, before, applied) as Json;
   // Pruning takes maps that it empties; those that the configuration wants empty come back with it.
-  const object = last
+  const whole = last
     ? (mergeApplied(schema, prune(schema, merged, owners, last.fields), applied) as Json)
     : merged;
+  const object = settleNulls(schema, whole);
   const comparison = compare(schema, before, object);
   if (!force) refuseConflicts(owners, comparison, key);
   disown(owners, comparison, key);
@@ -122,7 +125,28 @@ function writable({ applied, ignored = [], schema }: ApplyOptions): Json {
       blame: 'caller',
     });
   }
-  return withoutManagedFields(config);
+  const metadata = Object.entries((config['metadata'] ?? {}) as Json).filter(([name]) => !decided.has(name));
+  return { ...config, metadata: Object.fromEntries(metadata) };
+}
+
+/** Metadata that the server decides: manifests that were read from a cluster still say it, or null. */
+const decided = new Set([
+  'creationTimestamp',
+  'deletionGracePeriodSeconds',
+  'deletionTimestamp',
+  'generation',
+  'managedFields',
+  'resourceVersion',
+  'selfLink',
+  'uid',
+]);
+
+/**
+ * The object as it would be stored, so that what is applied again compares equal with it: nulls say nothing in
+ * built-in kinds, and elsewhere give way to defaults where the schema does not admit them.
+ */
+function settleNulls(schema: SchemaNode, object: Json): Json {
+  return schema.name === undefined ? applyDefaults(schema, object) : dropNulls(object);
 }
 
 /**
