@@ -22,18 +22,22 @@ export interface NameConstraints {
 /** @throws Fault `x509.extension.malformed`; limits of depth, which RFC 5280 rules out, included. */
 export function readNameConstraints(value: Buffer): NameConstraints {
   return readValue('name constraints', value, (reader) =>
-    readInside(reader, tags.sequence, (inner) => ({
-      permitted: readSubtrees(inner, contextConstructed(0)),
-      excluded: readSubtrees(inner, contextConstructed(1)),
-    })),
+    readInside(reader, tags.sequence, (inner) => {
+      if (inner.atEnd) throw subtreeFault('neither permitted nor excluded names');
+      return {
+        permitted: readSubtrees(inner, contextConstructed(0)),
+        excluded: readSubtrees(inner, contextConstructed(1)),
+      };
+    }),
   );
 }
 
 function readSubtrees(reader: DerReader, tag: number): Subtree[] {
   if (reader.nextTag !== tag) return [];
-  return readInside(reader, tag, (list) =>
-    readEach(list, (each) => readInside(each, tags.sequence, readSubtree)),
-  );
+  return readInside(reader, tag, (list) => {
+    if (list.atEnd) throw subtreeFault('a list of names that is empty');
+    return readEach(list, (each) => readInside(each, tags.sequence, readSubtree));
+  });
 }
 
 function readSubtree(reader: DerReader): Subtree {
@@ -54,10 +58,7 @@ function readSubtree(reader: DerReader): Subtree {
 function readRange(content: Buffer): Subtree {
   const half = content.length / 2;
   if (half !== 4 && half !== 16) {
-    throw new Fault(`an address and mask of ${content.length} bytes; they take 8 or 32`, {
-      code: 'x509.general-name',
-      blame: 'caller',
-    });
+    throw subtreeFault(`an address and mask of ${content.length} bytes; they take 8 or 32`);
   }
   return { type: 'ip', address: content.subarray(0, half), mask: content.subarray(half) };
 }
@@ -68,4 +69,8 @@ export function formatRange({ address, mask }: { address: Buffer; mask: Buffer }
   const ones = bits.indexOf('0') === -1 ? bits.length : bits.indexOf('0');
   const canonical = !bits.slice(ones).includes('1');
   return `${formatIp(address)}/${canonical ? ones : mask.toString('hex')}`;
+}
+
+function subtreeFault(message: string): Fault {
+  return new Fault(message, { code: 'x509.name-constraints', blame: 'caller' });
 }

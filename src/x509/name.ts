@@ -169,10 +169,15 @@ const comparables = new WeakMap<Name, string>();
 export function comparable(name: Name): string {
   let text = comparables.get(name);
   if (text === undefined) {
-    text = JSON.stringify(name.rdns.map((rdn) => rdn.map(comparableAttribute).toSorted()));
+    text = JSON.stringify(comparableRdns(name));
     comparables.set(name, text);
   }
   return text;
+}
+
+/** Like `comparable`, for each relative distinguished name. */
+export function comparableRdns(name: Name): string[] {
+  return name.rdns.map((rdn) => JSON.stringify(rdn.map(comparableAttribute).toSorted()));
 }
 
 function comparableAttribute({ oid, value, tag }: Attribute): string {

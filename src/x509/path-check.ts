@@ -2,6 +2,7 @@ import type { Certificate } from './certificate.ts';
 import { formatTime } from './format-time.ts';
 import { sameName } from './name.ts';
 import { oids } from './oid.ts';
+import { forbiddenName, nameConstraintsOf } from './permitted-name.ts';
 import { signatureAlgorithm, verifySignature } from './signature.ts';
 import { nameInWords } from './subject.ts';
 
@@ -29,10 +30,15 @@ export interface PathState {
 export type Check = (certificate: Certificate, state: PathState) => Problem | undefined;
 
 /** What holds for every certificate of a path. */
-export const everyCertificate: readonly Check[] = [validAt, criticalExtensionsKnown, purposeAllowed];
+export const everyCertificate: readonly Check[] = [
+  validAt,
+  criticalExtensionsKnown,
+  purposeAllowed,
+  constrainsAsAuthority,
+];
 
 /** What holds besides for every certificate that has issued the one below. */
-export const everyIssuer: readonly Check[] = [isAuthority, maySign, pathLengthKept];
+export const everyIssuer: readonly Check[] = [isAuthority, maySign, pathLengthKept, namesAllowed];
 
 /** Both ends of the validity count as valid (RFC 5280 section 4.1.2.5). */
 function validAt(certificate: Certificate, { at }: PathState): Problem | undefined {
@@ -52,6 +58,7 @@ const known = new Set<string>([
   oids.basicConstraints,
   oids.keyUsage,
   oids.extendedKeyUsage,
+  oids.nameConstraints,
   oids.subjectAltName,
   oids.subjectKeyIdentifier,
   oids.authorityKeyIdentifier,
@@ -60,11 +67,8 @@ const known = new Set<string>([
   oids.authorityInfoAccess,
 ]);
 
-/** Name constraints count as critical even where they do not say so, since RFC 5280 section 4.2.1.10 makes them. */
 function criticalExtensionsKnown(certificate: Certificate): Problem | undefined {
-  const unknown = certificate.extensions.find(
-    ({ oid, critical }) => (critical || oid === oids.nameConstraints) && !known.has(oid),
-  );
+  const unknown = certificate.extensions.find(({ oid, critical }) => critical && !known.has(oid));
   if (!unknown) return undefined;
   const name = Object.entries(oids).find(([, oid]) => oid === unknown.oid)?.[0];
   return problem(
@@ -112,6 +116,26 @@ function pathLengthKept(certificate: Certificate, { path }: PathState): Problem 
     certificate,
     `allows ${pathLength} intermediate certificates below it, and there are ${below}`,
   );
+}
+
+/** RFC 5280 section 4.2.1.10: only CA certificates constrain names. */
+function constrainsAsAuthority(certificate: Certificate): Problem | undefined {
+  if (certificate.isCa || !nameConstraintsOf(certificate)) return undefined;
+  return problem('name-constraints', certificate, 'constrains names, and is not a CA certificate');
+}
+
+/** RFC 5280 section 6.1.3 (b, c): a CA constrains all below it, self-issued intermediates left out. */
+function namesAllowed(certificate: Certificate, { path }: PathState): Problem | undefined {
+  const constraints = nameConstraintsOf(certificate);
+  if (!constraints) return undefined;
+  const constrained = path.filter(({ subject, issuer }, index) => index === 0 || !sameName(subject, issuer));
+  for (const below of constrained) {
+    const name = forbiddenName(below, constraints);
+    if (name !== undefined) {
+      return problem('name', below, `has the name ${name} by ${nameInWords(certificate)}`);
+    }
+  }
+  return undefined;
 }
 
 /** Whether `issuer` signed `certificate`, with an algorithm fit for it. The one costly check: it comes last. */

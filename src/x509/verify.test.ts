@@ -4,7 +4,7 @@ import { type Authority, exampleChain, exampleNow, issue } from '../../test/supp
 import { dayMs } from '../base/duration.ts';
 import { systemEntropy } from '../base/entropy.ts';
 import { buildCertificate, type Certificate, readCertificate } from './certificate.ts';
-import { writeDer } from './der.ts';
+import { context, contextConstructed, writeDer } from './der.ts';
 import { basicConstraints, extendedKeyUsage, keyUsage } from './extension.ts';
 import { generateKey } from './key.ts';
 import { nameOf } from './name.ts';
@@ -135,18 +135,70 @@ describe('who may issue', () => {
     expect(verify(bottom, [root], [ca])).toMatchObject({ valid: true });
   });
 
-  test('not one with a critical extension that is unknown, or with name constraints', async () => {
+  test('not one with a critical extension that is unknown', async () => {
     const value = writeDer((writer) => writer.sequence(() => {}));
     for (const [oid, critical, expected] of [
       ['1.2.3.4', true, 'x509.verify.critical-extension'],
       ['1.2.3.4', false, undefined],
-      [oids.nameConstraints, true, 'x509.verify.critical-extension'],
-      [oids.nameConstraints, false, 'x509.verify.critical-extension'],
+      [oids.policyConstraints, true, 'x509.verify.critical-extension'],
     ] as const) {
       const ca = await issue({ name: 'ca', ca: true, issuer: root, extensions: [{ oid, critical, value }] });
       const verdict = verify(await issue({ name: 'web', issuer: ca }), [root], [ca]);
       expect(verdict.valid ? undefined : verdict.code).toBe(expected);
     }
+  });
+});
+
+describe('name constraints', () => {
+  const constraints = (list: 0 | 1, domain: string, critical = true) => ({
+    oid: oids.nameConstraints,
+    critical,
+    value: writeDer((writer) =>
+      writer.sequence(() =>
+        writer.wrap(contextConstructed(list), () => writer.sequence(() => writer.text(context(2), domain))),
+      ),
+    ),
+  });
+
+  test.each([
+    ['permitted', constraints(0, 'cluster.local'), 'web.cluster.local', true],
+    ['permitted', constraints(0, 'cluster.local'), 'CLUSTER.LOCAL', true],
+    ['permitted', constraints(0, 'cluster.local'), 'web.example.com', false],
+    ['permitted', constraints(0, 'cluster.local'), 'xcluster.local', false],
+    ['permitted', constraints(0, 'cluster.local', false), 'web.example.com', false],
+    ['permitted', constraints(0, ''), 'web.example.com', true],
+    ['permitted', constraints(0, 'cluster.local'), '*.cluster.local', true],
+    ['excluded', constraints(1, 'cluster.local'), 'web.example.com', true],
+    ['excluded', constraints(1, 'cluster.local'), 'web.cluster.local', false],
+    ['excluded', constraints(1, 'web.cluster.local'), '*.cluster.local', false],
+    ['excluded', constraints(1, 'cluster.local'), 'not a host', false],
+  ])('%s %#: %j for %s', async (_, extension, name, valid) => {
+    const ca = await issue({ name: 'ca', ca: true, issuer: root, extensions: [extension] });
+    const below = await issue({ name: 'below', ca: true, issuer: ca });
+    const bottom = await issue({ name, issuer: below });
+    expect(verify(bottom, [root], [ca, below])).toMatchObject(
+      valid
+        ? { valid }
+        : {
+            code: 'x509.verify.name',
+            reason: expect.stringContaining(`certificate CN=${name} has the name dns:`),
+          },
+    );
+  });
+
+  test('on a leaf, or of a form that is none, are refused', async () => {
+    const bottom = await issue({ name: 'web', issuer: root, extensions: [constraints(0, 'web')] });
+    expect(verify(bottom, [root])).toMatchObject({ code: 'x509.verify.name-constraints' });
+    const ca = await issue({
+      name: 'ca',
+      ca: true,
+      issuer: root,
+      extensions: [constraints(0, '.cluster.local')],
+    });
+    expect(verify(await issue({ name: 'web', issuer: ca }), [root], [ca])).toMatchObject({
+      code: 'x509.verify.malformed',
+      reason: 'certificate CN=ca cannot be judged: ".cluster.local" is no domain to constrain names to',
+    });
   });
 });
 

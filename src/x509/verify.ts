@@ -40,7 +40,7 @@ const longestPath = 16;
 
 /**
  * Looks for a path from `leaf` to one of the roots along which every check holds (RFC 5280 section 6, without
- * policies, name constraints and revocation: a certificate that makes name constraints critical is refused).
+ * revocation and under any policy: a certificate that makes constraints on policies critical is refused).
  * Where an issuer has several certificates, each is tried. A leaf that is itself a root is its own path.
  */
 export function verifyChain(leaf: Certificate, options: VerifyOptions): Verdict {
