@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { type Authority, exampleChain, issue } from '../../test/support/example-chain.ts';
@@ -84,7 +84,11 @@ const sample = `Certificate:
 test('a root as the tutorial makes it prints as it does there, in the classic layout', () => {
   const text = printCertificate(root.certificate, { layout: 'classic' });
   expect(shape(text)).toEqual(sample);
-  expect(text).toContain(`(0x${serialText(root.certificate.serial).replaceAll(':', '').replace(/^0+/, '')})`);
+  expect(text).toContain(
+    `(0x${serialText(root.certificate.serial)
+      .replaceAll(':', '')
+      .replace(/^(?:00)+/, '')})`,
+  );
   expect(text).toContain(
     'Not Before: May 31 12:00:00 2026 UTC\n            Not After : Jun 2 12:00:00 2026 UTC',
   );
@@ -97,7 +101,7 @@ test('the current layout differs in two lines', () => {
 
 const vectors = process.env.CAPSTAN_VECTORS ?? '../shared/vectors';
 const repository = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const [page] = globSync(join(repository, vectors, '../tutorial/*.txt'));
+const [page] = globSync(resolve(repository, vectors, '../tutorial/*.txt'));
 
 test.skipIf(!page)('the sample above is the one on the page', () => {
   const [printed] = /^Certificate:\n[^]*?(?=\n\n)/m.exec(readFileSync(page!, 'utf8'))!;

@@ -1,5 +1,5 @@
 import { globSync, readFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { readCertificates } from './certificate.ts';
@@ -7,14 +7,12 @@ import { printCertificateShort, printRequestShort } from './print-short.ts';
 import { printCertificate, printRequest } from './print-text.ts';
 import { readRequestPem } from './request.ts';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const folder = join(root, process.env.CAPSTAN_VECTORS ?? '../shared/vectors', 'inspect');
+const repository = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const folder = resolve(repository, process.env.CAPSTAN_VECTORS ?? '../shared/vectors', 'inspect');
 const vectors = globSync('*.pem', { cwd: folder }).toSorted();
 
 describe('step prints the same', () => {
-  test.skipIf(vectors.length > 0)('12 vectors skipped: there are none beside this checkout', () => {
-    expect(vectors).toEqual([]);
-  });
+  if (vectors.length === 0) test.skip('12 vectors: there are none beside this checkout', () => {});
 
   test.each(vectors)('%s', (file) => {
     const read = (name: string) => readFileSync(join(folder, name), 'utf8');

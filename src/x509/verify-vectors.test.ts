@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, parse } from 'node:path';
+import { dirname, join, parse, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { Fault } from '../base/fault.ts';
@@ -7,7 +7,7 @@ import { readCertificate, readCertificates } from './certificate.ts';
 import { type Verdict, verifyChain } from './verify.ts';
 
 const repository = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const folder = join(repository, process.env.CAPSTAN_VECTORS ?? '../shared/vectors');
+const folder = resolve(repository, process.env.CAPSTAN_VECTORS ?? '../shared/vectors');
 const absent = !existsSync(folder);
 const json = <T>(file: string) =>
   JSON.parse(absent ? '{}' : readFileSync(join(folder, file), 'utf8')) as Partial<T>;
@@ -45,9 +45,7 @@ const pkits = (json<{ tests: PkitsTest[] }>('pkits/pkits.json').tests ?? []).fil
 );
 
 describe('NIST PKITS', () => {
-  test.skipIf(!absent)('skipped: there are no vectors beside this checkout', () => {
-    expect(pkits).toEqual([]);
-  });
+  if (absent) test.skip('some 80 cases: there are no vectors beside this checkout', () => {});
 
   test.skipIf(absent)('all of these suites are there', () => {
     expect(pkits.length).toBeGreaterThan(75);
@@ -130,6 +128,8 @@ const limbo = json<{ testcases: LimboCase[] }>('x509-limbo/limbo.json').testcase
 const differing = new Set(Object.values(otherwise).flat());
 
 describe('x509-limbo', () => {
+  if (absent) test.skip('135 cases: there are no vectors beside this checkout', () => {});
+
   test.each(limbo)('$id', (limboCase) => {
     const { id, validation_kind, validation_time, expected_peer_name, expected_result } = limboCase;
     const verify = () => {
