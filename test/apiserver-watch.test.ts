@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { type ApiServer, startApiServer } from '../src/apiserver/server.ts';
 import { minuteMs, secondMs } from '../src/base/duration.ts';
 import { systemEntropy } from '../src/base/entropy.ts';
@@ -221,6 +222,15 @@ test('a Table names its columns once, and watches continue it', async () => {
     accept: 'application/json;as=Table;v=v1;g=meta.k8s.io',
   });
   expect(refused.status).toBe(406);
+});
+
+test('objects can be had as YAML, times and truth values quoted', async () => {
+  const created = await create('a', { on: 'yes' });
+  const { headers, body } = await api.send('GET', `${path}/a`, undefined, { accept: 'application/yaml' });
+  expect(headers['content-type']).toBe('application/yaml');
+  expect(body).toContain(`creationTimestamp: "${created.metadata.creationTimestamp}"`);
+  expect(body).toContain('"on": "yes"');
+  expect(parse(body)).toEqual(created);
 });
 
 test('metadata alone can be listed and watched', async () => {

@@ -68,6 +68,9 @@ export async function listAnswer(form: Form, page: ListPage): Promise<Answer> {
 const comma = Buffer.from(',');
 const closing = Buffer.from(']}');
 
+/** What YAML 1.1 would read as a time or a truth value is quoted: Go's readers go by it. */
+const yaml11 = { version: '1.1' } as const;
+
 /** Anything that is answered rather than stored, or about to be written as it stands. */
 export async function written(
   { representation }: Pick<Form, 'representation'>,
@@ -84,7 +87,7 @@ export async function written(
     return { code, contentType: 'application/json', body: `${JSON.stringify(plain, null, 2)}\n` };
   // Hardly any client asks for YAML, so the parser is loaded when one does.
   const { stringify } = await import('yaml');
-  return { code, contentType: 'application/yaml', body: stringify(plain) };
+  return { code, contentType: 'application/yaml', body: stringify(plain, yaml11) };
 }
 
 function includeOf(query: URLSearchParams): IncludeObject {
