@@ -19,12 +19,10 @@ export interface Validity {
 }
 
 /** The same in every leaf. */
-let usages: readonly Extension[] | undefined;
-const leafUsages = (): readonly Extension[] =>
-  (usages ??= [
-    keyUsage(['digital signature', 'key encipherment']),
-    extendedKeyUsage([oids.serverAuth, oids.clientAuth]),
-  ]);
+const leafUsages: readonly Extension[] = [
+  keyUsage(['digital signature', 'key encipherment']),
+  extendedKeyUsage([oids.serverAuth, oids.clientAuth]),
+];
 
 /**
  * A leaf in Linkerd's form (linkerd2, pkg/tls/ca.go): valid from the skew before now to lifetime and skew after it,
@@ -53,7 +51,7 @@ export async function issueLeaf(
       notAfter: Math.min(wholeSecond(at + lifetimeMs + clockSkewMs), issuer.firstExpiryMs),
       publicKey,
       extensions: [
-        ...leafUsages(),
+        ...leafUsages,
         ...(certificate.subjectKeyId ? [authorityKeyIdentifier(certificate.subjectKeyId)] : []),
         // Critical where there is no subject beside it (RFC 5280 section 4.1.2.6).
         subjectAltName([{ type: 'dns', value: identity }], !commonName),

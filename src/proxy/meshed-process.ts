@@ -130,6 +130,9 @@ async function dialAgainAndAgain(
   let kept: Connection | undefined;
   const dial = async (): Promise<Connection> => {
     const { address, peer: expected } = role;
+    if (options.credential.from === 'identity' && !credential.current()) {
+      throw new Fault('our own certificate has ended', { code: 'proxy.credential.ended', blame: 'peer' });
+    }
     const dialled = await dialMutualTls({
       ...{ address, expected, anchors, clock: options.clock, timeoutMs: networkTimeoutMs, signal },
       credential: credential.current(),
