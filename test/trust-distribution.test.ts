@@ -180,9 +180,13 @@ test('when the selector narrows, stale targets go, unless they hold something el
   expect(kept.metadata).not.toHaveProperty('ownerReferences');
   expect(kept.metadata).not.toHaveProperty('labels');
   await targetHolding('narrows', 'meshed', r1.pem);
-  expect((await conditionOf('narrows', 'Synced')).message).toBe(
-    'Successfully synced Bundle to namespaces that match this label selector: mesh=on',
-  );
+  // The status follows the targets.
+  const message = 'Successfully synced Bundle to namespaces that match this label selector: mesh=on';
+  await eventually(async () => {
+    const { status, observedGeneration } = await conditionOf('narrows', 'Synced');
+    return observedGeneration === 2 ? status : undefined;
+  });
+  expect(await conditionOf('narrows', 'Synced')).toMatchObject({ status: 'True', message });
 });
 
 test('the targets of a deleted Bundle are collected', async () => {
