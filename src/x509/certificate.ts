@@ -319,9 +319,13 @@ export interface CertificateTemplate {
 /**
  * Signs a version 3 certificate.
  *
- * @throws Fault `x509.certificate.malformed` where the template makes no certificate; whatever the signer throws.
+ * @throws Fault `x509.certificate.*` where the template makes no certificate; whatever the signer throws.
  */
 export async function buildCertificate(template: CertificateTemplate, signer: Signer): Promise<Certificate> {
+  // RFC 5280 section 4.1.2.2. Others' certificates are read all the same.
+  if (!template.serial.some((byte) => byte > 0) || template.serial[0]! >= 0x80) {
+    throw structureFault('a serial number must be positive');
+  }
   const tbs = writeDer((writer) =>
     writer.sequence(() => {
       writer.wrap(contextConstructed(0), () => writer.smallInteger(2));

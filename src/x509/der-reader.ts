@@ -70,7 +70,9 @@ export class DerReader {
 
   /** Insists that everything has been read. */
   finish(): void {
-    if (!this.atEnd) throw derFault('trailing', this.#at, `${this.#end - this.#at} bytes left over`);
+    const left = this.#end - this.#at;
+    if (left > 0)
+      throw derFault('trailing', this.#at, `${left === 1 ? 'a byte' : `${left} bytes`} left over`);
   }
 
   /** Goes into a constructed element and past it here. Call `finish` on the answer when done with it. */

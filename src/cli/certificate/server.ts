@@ -25,7 +25,8 @@ export function parseServerAddress(input: string): ServerAddress | undefined {
   if (port === undefined) return undefined;
   // Under a scheme of its own the URL parser would take a host for opaque text.
   const text = input.replace(/^[a-z]+/i, 'http');
-  const url = URL.canParse(text) && !/\s/.test(input) ? new URL(text) : undefined;
+  // It would also pass over a missing host, and over spaces.
+  const url = /^\w+:\/\/[^/?#\s]+(?:[/?#]\S*)?$/.test(text) && URL.canParse(text) ? new URL(text) : undefined;
   if (!url?.hostname) {
     throw new Fault(`${JSON.stringify(input)} is not an address`, {
       code: 'cli.certificate.address',
