@@ -46,7 +46,7 @@ test('the whole chain, once, in memory', async () => {
     details: {
       client: 'web.emojivoto.serviceaccount.identity.linkerd.cluster.local',
       server: 'voting.emojivoto.serviceaccount.identity.linkerd.cluster.local',
-      protocol: 'TLSv1.3',
+      protocol: expect.stringContaining('TLSv1.3'),
     },
   });
   expect(byId.get('findings')).toMatchObject({
@@ -101,10 +101,11 @@ test('a busy port is one clear line with the mend', async () => {
 });
 
 test('a folder that cannot be written is one clear line with the mend', async () => {
-  const { status, stderr } = await run(['up', '--once', '--data', '/proc/capstan', ...anyPorts]);
+  // Below a file there can be no folder, not even for root.
+  const { status, stderr } = await run(['up', '--once', '--data', '/etc/hostname/capstan', ...anyPorts]);
   expect(status).toBe(1);
   expect(stderr).toMatch(
-    /^capstan: the data folder \/proc\/capstan cannot be written: .*; choose another with --data DIR.*\n$/,
+    /^capstan: the data folder \/etc\/hostname\/capstan cannot be written: .*; choose another with --data DIR.*\n$/,
   );
 });
 

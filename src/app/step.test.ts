@@ -78,6 +78,14 @@ test('a far end that stays away fails the step after half a minute', async () =>
   expect(reports[0]!.tookMs).toBeLessThan(31_000);
 });
 
+test('being told to stop ends a step that never would', async () => {
+  const { reports, listener } = collecting();
+  const stop = new AbortController();
+  const steps = [step('a', () => new Promise(() => setImmediate(() => stop.abort())))];
+  expect(await runSteps(steps, {}, listener, { clock: hastyClock(), signal: stop.signal })).toBeUndefined();
+  expect(reports).toEqual([]);
+});
+
 test('being told to stop is no failure', async () => {
   const { reports, listener } = collecting();
   const stop = new AbortController();

@@ -83,12 +83,21 @@ async function persevere<T>(act: () => Promise<T>, clock: Clock, signal: AbortSi
   const untilMs = clock.now() + patienceMs;
   for (;;) {
     try {
-      return await act();
+      return await unlessAborted(act(), signal);
     } catch (error) {
       if (!isPassing(error) || clock.now() >= untilMs || signal.aborted) throw error;
       await sleep(clock, retryAfterMs, signal);
     }
   }
+}
+
+/** A step that waits for what never comes must not keep a person's Ctrl-C waiting. */
+function unlessAborted<T>(acted: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', stop, { once: true });
+    acted.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
 }
 
 /** Faults that a restart of the far end mends. */

@@ -40,6 +40,8 @@ export async function main(process: NodeJS.Process): Promise<void> {
     throw error;
   });
   process.exitCode = await run(process.argv.slice(2), context);
+  // Else an open pipe from the parent would keep a finished process alive.
+  if (process.env[parentPipeVariable]) process.stdin.destroy();
 }
 
 /** Runs one command line; answers the exit status. */
