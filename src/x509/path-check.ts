@@ -33,6 +33,7 @@ export type Check = (certificate: Certificate, state: PathState) => Problem | un
 export const everyCertificate: readonly Check[] = [
   validAt,
   criticalExtensionsKnown,
+  keyStrong,
   purposeAllowed,
   constrainsAsAuthority,
 ];
@@ -76,6 +77,15 @@ function criticalExtensionsKnown(certificate: Certificate): Problem | undefined 
     certificate,
     `has a critical extension that is not understood here: ${unknown.oid}${name ? ` (${name})` : ''}`,
   );
+}
+
+/** Shorter RSA keys have been factored; Go's limit. A key of a kind that is unknown here is no better. */
+const leastRsaBits = 1_024;
+
+function keyStrong(certificate: Certificate): Problem | undefined {
+  const { spec } = certificate.publicKey;
+  if (spec.type !== 'rsa' || spec.bits >= leastRsaBits) return undefined;
+  return problem('weak-key', certificate, `has an RSA key of ${spec.bits} bits, which proves nothing`);
 }
 
 /** Purposes narrow from the anchor down: each certificate that names some must name the one asked for, or any. */

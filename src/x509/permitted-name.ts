@@ -3,7 +3,7 @@ import type { Certificate } from './certificate.ts';
 import { findExtension } from './extension.ts';
 import { formatGeneralName, type GeneralName } from './general-name.ts';
 import { parseIp } from './ip-address.ts';
-import { comparableRdns, type Name } from './name.ts';
+import { comparableRdns } from './name.ts';
 import { type NameConstraints, readNameConstraints, type Subtree } from './name-constraints.ts';
 import { oids } from './oid.ts';
 
@@ -23,20 +23,20 @@ export function nameConstraintsOf(certificate: Certificate): NameConstraints | u
  * @throws Fault `x509.name-constraints` where names or subtrees are too many to compare, or a subtree is none.
  */
 export function forbiddenName(certificate: Certificate, constraints: NameConstraints): string | undefined {
-  const { permitted, excluded } = constraints;
-  const names = constrainedNames(certificate);
-  if (names.length * (permitted.length + excluded.length) > comparisonBudget) {
-    throw constraintFault('more names and name constraints than are compared');
-  }
-  for (const name of names) {
-    const type = kindOf(name);
-    const allowed = permitted.filter((subtree) => subtree.type === type);
-    if (allowed.length > 0 && !allowed.some((subtree) => contains(subtree, name, 'permitted'))) {
+  const permitted = testsByType(constraints.permitted, 'permitted');
+  const excluded = testsByType(constraints.excluded, 'excluded');
+  let comparisons = 0;
+  for (const name of constrainedNames(certificate)) {
+    const candidate = candidateOf(name);
+    const allowed = permitted.get(candidate.type) ?? [];
+    const denied = excluded.get(candidate.type) ?? [];
+    comparisons += allowed.length + denied.length;
+    if (comparisons > comparisonBudget) throw constraintFault('more names and constraints than are compared');
+    if (allowed.length > 0 && !allowed.some((contains) => contains(candidate))) {
       return `${formatGeneralName(name)}, which is none of the permitted`;
     }
-    if (excluded.some((subtree) => subtree.type === type && contains(subtree, name, 'excluded'))) {
+    if (denied.some((contains) => contains(candidate)))
       return `${formatGeneralName(name)}, which is excluded`;
-    }
   }
   return undefined;
 }
@@ -52,102 +52,134 @@ function constrainedNames({ subject, subjectAltNames }: Certificate): GeneralNam
   return [...own, ...subjectAltNames, ...inSubject];
 }
 
-function kindOf({ type }: GeneralName): Subtree['type'] {
-  return type === 'dns' || type === 'email' || type === 'uri' || type === 'ip' || type === 'directory'
-    ? type
-    : 'other';
+/** A name made ready to be compared many times. */
+interface Candidate {
+  type: Subtree['type'];
+  /** The host in lower case, without a leading `*.`; undefined where there is none, or it is an address. */
+  host?: string | undefined;
+  wildcard?: boolean;
+  /** What stands before the @. */
+  local?: string;
+  bytes?: Buffer | undefined;
+  rdns?: readonly string[];
 }
 
+function candidateOf(name: GeneralName): Candidate {
+  switch (name.type) {
+    case 'dns': {
+      const wildcard = name.value.startsWith('*.');
+      return { type: 'dns', host: hostOf(wildcard ? name.value.slice(2) : name.value), wildcard };
+    }
+    case 'email': {
+      const at = name.value.lastIndexOf('@');
+      const host = at < 1 ? undefined : hostOf(name.value.slice(at + 1));
+      return { type: 'email', host, local: name.value.slice(0, Math.max(0, at)) };
+    }
+    case 'uri': {
+      const authority = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(name.value)?.[1] ?? '';
+      return { type: 'uri', host: hostOf(authority.replace(/^.*@/, '').replace(/:\d*$/, '')) };
+    }
+    case 'ip':
+      return { type: 'ip', bytes: parseIp(name.value) };
+    case 'directory':
+      return { type: 'directory', rdns: comparableRdns(name.value) };
+    default:
+      return { type: 'other' };
+  }
+}
+
+/** A host name in lower case; undefined where it is none. */
+function hostOf(name: string): string | undefined {
+  const host = name.toLowerCase();
+  const valid = /^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.|$))+$/.test(host) && !host.endsWith('.');
+  return valid && parseIp(host) === undefined ? host : undefined;
+}
+
+/** Whether a name of the subtree's type lies in it. */
+type Test = (candidate: Candidate) => boolean;
 type Purpose = 'permitted' | 'excluded';
 
-/** Whether `name`, of the subtree's type, lies in it. What cannot be told counts against the name. */
-function contains(subtree: Subtree, name: GeneralName, purpose: Purpose): boolean {
+function testsByType(
+  subtrees: readonly Subtree[],
+  purpose: Purpose,
+): ReadonlyMap<Subtree['type'], readonly Test[]> {
+  const tests = subtrees.map((subtree) => ({ type: subtree.type, test: testOf(subtree, purpose) }));
+  return new Map(
+    [...Map.groupBy(tests, ({ type }) => type)].map(([type, of]) => [type, of.map(({ test }) => test)]),
+  );
+}
+
+/** What cannot be told counts against the name: as not permitted, or as excluded. */
+function testOf(subtree: Subtree, purpose: Purpose): Test {
   const unclear = purpose === 'excluded';
   switch (subtree.type) {
     case 'dns':
-      return name.type === 'dns' && containsDns(subtree.value, name.value, purpose);
+      return dnsTest(subtree.value, purpose);
     case 'email':
-      return name.type === 'email' && (containsMailbox(subtree.value, name.value) ?? unclear);
+      return subtree.value.includes('@')
+        ? mailboxTest(subtree.value, unclear)
+        : hostTest(subtree.value, unclear);
     case 'uri':
-      return name.type === 'uri' && (containsUri(subtree.value, name.value) ?? unclear);
+      return hostTest(subtree.value, unclear);
     case 'ip':
-      return name.type === 'ip' && containsAddress(subtree, name.value);
-    case 'directory':
-      return name.type === 'directory' && containsDirectory(subtree.value, name.value);
+      return rangeTest(subtree);
+    case 'directory': {
+      // A name contains those that begin with all of it.
+      const prefix = comparableRdns(subtree.value);
+      return ({ rdns }) => rdns !== undefined && prefix.every((rdn, index) => rdn === rdns[index]);
+    }
     default:
-      return unclear;
+      return () => unclear;
   }
 }
 
 /** A domain contains itself and what has labels before it; the empty one contains every name. */
-function containsDns(domain: string, name: string, purpose: Purpose): boolean {
-  if (domain === '') return true;
-  const labels = hostLabels(name.replace(/^\*\./, ''));
-  const suffix = hostLabels(domain);
-  if (!suffix) throw constraintFault(`${JSON.stringify(domain)} is no domain to constrain names to`);
-  if (!labels) return purpose === 'excluded';
-  if (endsWith(labels, suffix)) return true;
-  // A wildcard also stands for names that an excluded domain below it contains.
-  return (
-    purpose === 'excluded' &&
-    name.startsWith('*.') &&
-    suffix.length === labels.length + 1 &&
-    endsWith(suffix, labels)
-  );
+function dnsTest(constraint: string, purpose: Purpose): Test {
+  if (constraint === '') return () => true;
+  const domain = hostOf(constraint);
+  if (domain === undefined)
+    throw constraintFault(`${JSON.stringify(constraint)} is no domain to constrain names to`);
+  const below = `.${domain}`;
+  const parent = domain.slice(domain.indexOf('.') + 1);
+  return ({ host, wildcard }) => {
+    if (host === undefined) return purpose === 'excluded';
+    if (host === domain || host.endsWith(below)) return true;
+    // A wildcard also stands for the names in an excluded domain right below it.
+    return purpose === 'excluded' && wildcard === true && host === parent;
+  };
 }
 
-function endsWith(labels: readonly string[], suffix: readonly string[]): boolean {
-  const offset = labels.length - suffix.length;
-  return offset >= 0 && suffix.every((label, index) => label === labels[offset + index]);
-}
-
-/** The labels of a host name in lower case; undefined where it is none. */
-function hostLabels(name: string): string[] | undefined {
-  const labels = name.toLowerCase().split('.');
-  const valid = labels.every((label) => /^[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/.test(label));
-  return valid && parseIp(name) === undefined ? labels : undefined;
-}
-
-/** A host, what is below one (with a leading dot), or one mailbox. Undefined where `mailbox` is none. */
-function containsMailbox(constraint: string, mailbox: string): boolean | undefined {
-  const at = mailbox.lastIndexOf('@');
-  const host = at < 1 ? undefined : hostLabels(mailbox.slice(at + 1));
-  if (!host) return undefined;
-  const constraintAt = constraint.lastIndexOf('@');
-  if (constraintAt === -1) return containsHost(constraint, host);
-  const sameLocal = constraint.slice(0, constraintAt) === mailbox.slice(0, at);
-  return sameLocal && constraint.slice(constraintAt + 1).toLowerCase() === host.join('.');
-}
-
-/** As for mailboxes, on the host of the URI. Undefined where it has none, or an address. */
-function containsUri(constraint: string, uri: string): boolean | undefined {
-  const authority = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(uri)?.[1];
-  const host = hostLabels((authority ?? '').replace(/^.*@/, '').replace(/:\d*$/, ''));
-  return host && containsHost(constraint, host);
-}
-
-function containsHost(constraint: string, host: readonly string[]): boolean {
-  if (constraint === '') return true;
+/** One host, or what is below one (with a leading dot); the empty one contains every host. */
+function hostTest(constraint: string, unclear: boolean): Test {
   const below = constraint.startsWith('.');
-  const labels = hostLabels(below ? constraint.slice(1) : constraint);
-  if (!labels) throw constraintFault(`${JSON.stringify(constraint)} is no host to constrain names to`);
-  return endsWith(host, labels) && (below ? host.length > labels.length : host.length === labels.length);
+  const wanted = hostOf(below ? constraint.slice(1) : constraint);
+  if (wanted === undefined && constraint !== '') {
+    throw constraintFault(`${JSON.stringify(constraint)} is no host to constrain names to`);
+  }
+  return ({ host }) => {
+    if (host === undefined) return unclear;
+    if (wanted === undefined) return true;
+    return below ? host.endsWith(`.${wanted}`) : host === wanted;
+  };
 }
 
-function containsAddress({ address, mask }: { address: Buffer; mask: Buffer }, name: string): boolean {
+/** One mailbox: the local part as it is written, the host without regard to case. */
+function mailboxTest(constraint: string, unclear: boolean): Test {
+  const at = constraint.lastIndexOf('@');
+  const [wantedLocal, wantedHost] = [constraint.slice(0, at), constraint.slice(at + 1).toLowerCase()];
+  return ({ local, host }) => (host === undefined ? unclear : local === wantedLocal && host === wantedHost);
+}
+
+function rangeTest({ address, mask }: { address: Buffer; mask: Buffer }): Test {
   const bits = Array.from(mask, (byte) => byte.toString(2).padStart(8, '0')).join('');
   if (bits.includes('01')) throw constraintFault('an address range whose mask is not a run of ones');
-  const bytes = parseIp(name);
-  return (
-    bytes?.length === address.length &&
-    bytes.every((byte, index) => (byte & mask[index]!) === (address[index]! & mask[index]!))
-  );
-}
-
-/** A name contains those that begin with all of it. */
-function containsDirectory(prefix: Name, name: Name): boolean {
-  const rdns = comparableRdns(name);
-  return comparableRdns(prefix).every((rdn, index) => rdn === rdns[index]);
+  return ({ bytes }) => {
+    if (bytes?.length !== address.length) return false;
+    for (let index = 0; index < mask.length; index++) {
+      if (((bytes[index]! ^ address[index]!) & mask[index]!) !== 0) return false;
+    }
+    return true;
+  };
 }
 
 function constraintFault(message: string): Fault {

@@ -1,4 +1,4 @@
-import { sign } from 'node:crypto';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { type Authority, exampleChain, exampleNow, issue } from '../../test/support/example-chain.ts';
 import { dayMs } from '../base/duration.ts';
@@ -6,7 +6,7 @@ import { systemEntropy } from '../base/entropy.ts';
 import { buildCertificate, type Certificate, readCertificate } from './certificate.ts';
 import { context, contextConstructed, writeDer } from './der.ts';
 import { basicConstraints, extendedKeyUsage, keyUsage } from './extension.ts';
-import { generateKey } from './key.ts';
+import { generateKey, readPrivateKey } from './key.ts';
 import { nameOf } from './name.ts';
 import { oids } from './oid.ts';
 import { type VerifyOptions, verifyChain } from './verify.ts';
@@ -225,6 +225,18 @@ describe('whom it is issued by', () => {
       ),
     });
     expect(verify(leaf, [namesake, root], [intermediate])).toMatchObject({ valid: true });
+  });
+
+  test('an RSA key of 512 bits proves nothing', async () => {
+    // Generated here and not by generateKey, which refuses to.
+    const weak = readPrivateKey(
+      generateKeyPairSync('rsa', { modulusLength: 512 }).privateKey.export({ format: 'pem', type: 'pkcs8' }),
+    );
+    const bottom = await issue({ name: 'web', issuer: root, override: { publicKey: weak.publicKey } });
+    expect(verify(bottom, [root])).toMatchObject({
+      code: 'x509.verify.weak-key',
+      reason: 'certificate CN=web has an RSA key of 512 bits, which proves nothing',
+    });
   });
 
   test('SHA-1 proves nothing', async () => {
