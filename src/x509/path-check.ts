@@ -1,8 +1,10 @@
 import type { Certificate } from './certificate.ts';
+import { findExtension } from './extension.ts';
 import { formatTime } from './format-time.ts';
 import { sameName } from './name.ts';
 import { oids } from './oid.ts';
 import { forbiddenName, nameConstraintsOf } from './permitted-name.ts';
+import { readPolicies } from './policy.ts';
 import { signatureAlgorithm, verifySignature } from './signature.ts';
 import { nameInWords } from './subject.ts';
 
@@ -33,6 +35,7 @@ export type Check = (certificate: Certificate, state: PathState) => Problem | un
 export const everyCertificate: readonly Check[] = [
   validAt,
   criticalExtensionsKnown,
+  policyQualifiersKnown,
   keyStrong,
   purposeAllowed,
   constrainsAsAuthority,
@@ -76,6 +79,19 @@ function criticalExtensionsKnown(certificate: Certificate): Problem | undefined 
     'critical-extension',
     certificate,
     `has a critical extension that is not understood here: ${unknown.oid}${name ? ` (${name})` : ''}`,
+  );
+}
+
+/** RFC 5280 section 4.2.1.4: whoever makes policies critical wants every qualifier of them understood. */
+function policyQualifiersKnown(certificate: Certificate): Problem | undefined {
+  const extension = findExtension(certificate.extensions, oids.certificatePolicies);
+  if (!extension?.critical) return undefined;
+  const [unknown] = readPolicies(extension.value).flatMap(({ others }) => others);
+  if (unknown === undefined) return undefined;
+  return problem(
+    'critical-extension',
+    certificate,
+    `has critical policies with a qualifier that is not understood here: ${unknown}`,
   );
 }
 

@@ -9,6 +9,8 @@ export interface Policy {
   /** URLs of practice statements. */
   statements: readonly string[];
   notices: readonly UserNotice[];
+  /** Qualifiers of other kinds, by object identifier. */
+  others: readonly string[];
 }
 
 export interface UserNotice {
@@ -30,6 +32,7 @@ function readPolicy(reader: DerReader): Policy {
   const oid = reader.oid();
   const statements: string[] = [];
   const notices: UserNotice[] = [];
+  const others: string[] = [];
   if (!reader.atEnd) {
     readInside(reader, tags.sequence, (qualifiers) =>
       readEach(qualifiers, (each) =>
@@ -38,12 +41,15 @@ function readPolicy(reader: DerReader): Policy {
           if (kind === oids.cpsQualifier) statements.push(readText(qualifier));
           else if (kind === oids.userNoticeQualifier)
             notices.push(readInside(qualifier, tags.sequence, readNotice));
-          else qualifier.anything();
+          else {
+            qualifier.anything();
+            others.push(kind);
+          }
         }),
       ),
     );
   }
-  return { oid, statements, notices };
+  return { oid, statements, notices, others };
 }
 
 function readNotice(reader: DerReader): UserNotice {

@@ -4,7 +4,7 @@ import { type Authority, exampleChain, exampleNow, issue } from '../../test/supp
 import { dayMs } from '../base/duration.ts';
 import { systemEntropy } from '../base/entropy.ts';
 import { buildCertificate, type Certificate, readCertificate } from './certificate.ts';
-import { context, contextConstructed, writeDer } from './der.ts';
+import { context, contextConstructed, tags, writeDer } from './der.ts';
 import { basicConstraints, extendedKeyUsage, keyUsage } from './extension.ts';
 import { generateKey, readPrivateKey } from './key.ts';
 import { nameOf } from './name.ts';
@@ -344,4 +344,30 @@ test('a malformed extension is a reason, not an error', async () => {
     code: 'x509.verify.malformed',
     reason: expect.stringContaining('certificate CN=broken cannot be judged'),
   });
+});
+
+test('critical policies are followed whatever they are, as long as every qualifier is understood', async () => {
+  const policies = (qualifier: string, critical: boolean) => ({
+    oid: oids.certificatePolicies,
+    critical,
+    value: writeDer((writer) =>
+      writer.sequence(() =>
+        writer.sequence(() =>
+          writer
+            .oid('1.2.3.4')
+            .sequence(() => writer.sequence(() => writer.oid(qualifier).text(tags.ia5String, 'http://cps'))),
+        ),
+      ),
+    ),
+  });
+  for (const [extension, valid] of [
+    [policies(oids.cpsQualifier, true), true],
+    [policies('1.2.3', false), true],
+    [policies('1.2.3', true), false],
+  ] as const) {
+    const bottom = await issue({ name: 'web', issuer: root, extensions: [extension] });
+    expect(verify(bottom, [root])).toMatchObject(
+      valid ? { valid } : { code: 'x509.verify.critical-extension' },
+    );
+  }
 });
