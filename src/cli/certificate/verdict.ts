@@ -11,6 +11,8 @@ const words: Readonly<Record<string, string>> = {
   'x509.verify.path-length': 'too many intermediates for path length constraint',
   'x509.verify.critical-extension': 'unhandled critical extension',
   'x509.verify.purpose': 'certificate specifies an incompatible key usage',
+  'x509.verify.name': 'a root or intermediate certificate is not authorized to sign for this name',
+  'x509.verify.budget': 'signature check attempts limit reached while verifying certificate chain',
   'x509.verify.host-name': 'certificate is not valid for the host name',
   'x509.verify.algorithm': 'cannot verify signature: insecure algorithm',
 };
