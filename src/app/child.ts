@@ -21,13 +21,15 @@ export interface Child {
   readonly running: boolean;
   /** The last complaints it wrote to stderr, newest last. */
   complaints(): readonly string[];
-  /** Resolves with the first stdout line for which `pick` answers something. */
+  /** Resolves with what `pick` answers for the first stdout line, printed already or coming, that it wants. */
   ready<T>(pick: (line: string) => T | undefined): Promise<T>;
   /** Asks it to end, then makes it, and resolves when it is gone. */
   stop(graceMs?: number): Promise<void>;
 }
 
 const keptComplaints = 20;
+/** A process is ready within its first lines. */
+const keptLines = 100;
 
 /**
  * Starts a process in a process group of its own, so that a terminal's Ctrl-C reaches only us and we end the
@@ -41,6 +43,7 @@ export function startChild({ name, program, args, env, onLine, onUnexpectedEnd }
     env: { ...env, [parentPipeVariable]: '1' },
   });
   const complaints: string[] = [];
+  const printed: string[] = [];
   const waiting = new Set<(line: string) => void>();
   let stopping = false;
   let running = true;
@@ -48,6 +51,7 @@ export function startChild({ name, program, args, env, onLine, onUnexpectedEnd }
   child.stdin.on('error', () => {});
   createInterface({ input: child.stdout }).on('line', (line) => {
     onLine?.(line);
+    if (printed.length < keptLines) printed.push(line);
     for (const look of waiting) look(line);
   });
   createInterface({ input: child.stderr }).on('line', (line) => {
@@ -82,6 +86,7 @@ export function startChild({ name, program, args, env, onLine, onUnexpectedEnd }
           resolve(found);
         };
         waiting.add(look);
+        for (const line of printed) look(line);
         void ended.then((how) => reject(neverReady(name, how, complaints)));
       }),
     async stop(graceMs = 3_000) {

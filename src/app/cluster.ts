@@ -9,15 +9,14 @@ import { startCertManager } from '../certmanager/controllers.ts';
 import { certManagerDefinitions } from '../certmanager/definitions.ts';
 import { startIdentity } from '../identity/server.ts';
 import { kubeClient } from '../kube/http-kube-client.ts';
+import { installDefinitions } from '../kube/install-definitions.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import { readKubeconfig } from '../kube/kubeconfig.ts';
-import type { KubeObject, Resource } from '../kube/resource.ts';
 import type { Store } from '../store/store.ts';
 import { startTrustManager } from '../trustmanager/controller.ts';
 import { trustManagerDefinitions } from '../trustmanager/definitions.ts';
 import { httpClient } from '../wire/http-client.ts';
 import { formatAddress, type ListenAddress } from '../wire/http-server.ts';
-import { conditionIs, waitFor } from './wait.ts';
 
 export interface ClusterOptions {
   store: Store;
@@ -30,6 +29,8 @@ export interface ClusterOptions {
   identityListen: ListenAddress;
   /** Where the administrator's kubeconfig is written, mode 0600. */
   kubeconfig: string;
+  /** Gives up a start under way. */
+  signal: AbortSignal;
 }
 
 export interface Cluster {
@@ -41,14 +42,6 @@ export interface Cluster {
 
 const controlNamespace = 'linkerd';
 const trustDomain = 'cluster.local';
-
-const customResourceDefinitions: Resource = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  kind: 'CustomResourceDefinition',
-  plural: 'customresourcedefinitions',
-  namespaced: false,
-};
 
 /**
  * The cluster of the main job in one process: the Kubernetes API and, as its clients over HTTPS like any others,
@@ -79,7 +72,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     userAgent: 'capstan',
   });
   clients.push(installer);
-  await install(installer, [...certManagerDefinitions(), ...trustManagerDefinitions()]);
+  await installDefinitions(installer, [...certManagerDefinitions(), ...trustManagerDefinitions()], {
+    manager: 'capstan',
+    clock: certificateClock,
+    signal: options.signal,
+  });
   const room = (name: string) => ({ clock, entropy, log: log.with({ room: name }) });
   const [certManager, trustManager, identity] = await Promise.all([
     startCertManager({
@@ -121,21 +118,4 @@ function writeKubeconfig(path: string, content: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   writeFileSync(path, content, { mode: 0o600 });
   chmodSync(path, 0o600);
-}
-
-/** What `helm install` does for the CRDs. */
-async function install(kube: KubeClient, definitions: readonly KubeObject[]): Promise<void> {
-  await Promise.all(
-    definitions.map(async (definition) => {
-      await kube.apply(customResourceDefinitions, { ...definition }, { manager: 'capstan' });
-      const { name } = definition.metadata;
-      const established = (object: KubeObject) => conditionIs(object, 'Established');
-      await waitFor(
-        kube,
-        customResourceDefinitions,
-        { name, signal: new AbortController().signal },
-        established,
-      );
-    }),
-  );
 }

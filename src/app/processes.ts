@@ -31,9 +31,11 @@ export interface ClusterReady {
 
 /** The two processes of the main job. */
 export interface Processes {
-  /** Starts the CA; its address, `http://127.0.0.1:8200`. */
-  startCa(): Promise<string>;
-  startCluster(): Promise<ClusterReady>;
+  /** Starts both at once; the two below tell when each is there. */
+  launch(): void;
+  /** The CA's address, `http://127.0.0.1:8200`, once it answers. */
+  caReady(): Promise<string>;
+  clusterReady(): Promise<ClusterReady>;
   kubeconfig(): string;
   /** The processes that run now, for those who measure them. */
   pids(): { ca: number; cluster: number };
@@ -45,35 +47,41 @@ const restartLimit = 5;
 const stableAfterMs = 10_000;
 const restartAfterMs = 200;
 
-/** Starts and keeps up the CA and the cluster, each a process of its own. */
-export function processes(options: ProcessesOptions): Processes {
+/**
+ * V8 lets its young generation grow to 48 MB before it collects it; these processes hold little that is young for
+ * long, and a laptop has better use for the memory.
+ */
+const smallYoungGeneration = '--max-semi-space-size=2';
+
+/** Keeps up the CA and the cluster, each a process of its own. */
+export function processes({ program: [node, ...script], ...rest }: ProcessesOptions): Processes {
+  const options: ProcessesOptions = { ...rest, program: [node, smallYoungGeneration, ...script] };
   const { data, rootToken, vaultListen, apiListen } = options;
   const clockArgs = (dashes: string) =>
     options.scale
       ? [`${dashes}clock-origin=${options.scale.originMs}`, `${dashes}clock-speed=${options.scale.speed}`]
       : [];
-  const ca = supervised(options, 'the CA', (address) => [
-    ...['vault', 'server', '-dev', `-dev-listen-address=${address ?? formatAddress(vaultListen)}`],
+  const ca = supervised<string>(options, 'the CA', (address) => [
+    ...['vault', 'server', '-dev'],
+    `-dev-listen-address=${address ? new URL(address).host : formatAddress(vaultListen)}`,
     `-dev-root-token-id=${rootToken}`,
     ...(data.path ? [`-data=${join(data.path, 'ca')}`] : []),
     ...clockArgs('-'),
   ]);
-  const cluster = supervised(options, 'the cluster', (address) => [
-    ...['cluster', `--listen=${address ?? formatAddress(apiListen)}`, `--kubeconfig=${data.kubeconfig}`],
+  const cluster = supervised<ClusterReady>(options, 'the cluster', (ready) => [
+    ...['cluster', `--kubeconfig=${data.kubeconfig}`],
+    `--listen=${ready ? new URL(ready.api).host : formatAddress(apiListen)}`,
+    `--identity-listen=${ready?.identity ?? '127.0.0.1:0'}`,
     ...(data.path ? [`--data=${join(data.path, 'cluster')}`] : []),
     ...clockArgs('--'),
   ]);
   return {
-    startCa: () =>
-      ca.start((line) => {
-        const address = /^\s*Api Address: (\S+)$/.exec(line)?.[1];
-        return address === undefined ? undefined : { address: new URL(address).host, value: address };
-      }),
-    startCluster: () =>
-      cluster.start((line) => {
-        const ready = parseReady(line);
-        return ready && { address: new URL(ready.api).host, value: ready };
-      }),
+    launch() {
+      ca.launch();
+      cluster.launch();
+    },
+    caReady: () => ca.ready((line) => /^\s*Api Address: (\S+)$/.exec(line)?.[1]),
+    clusterReady: () => cluster.ready(parseReady),
     kubeconfig: () => readFileSync(data.kubeconfig, 'utf8'),
     pids: () => ({ ca: ca.pid(), cluster: cluster.pid() }),
     async stop() {
@@ -90,35 +98,37 @@ function parseReady(line: string): ClusterReady | undefined {
   return event === 'ready' ? ready : undefined;
 }
 
-interface Supervised {
-  start<T>(pick: (line: string) => { address: string; value: T } | undefined): Promise<T>;
+interface Supervised<Ready> {
+  launch(): void;
+  /** Answers what `pick` finds in the first line for which it finds something. */
+  ready(pick: (line: string) => Ready | undefined): Promise<Ready>;
   pid(): number;
   stop(): Promise<void>;
 }
 
 /**
- * One process, started again on the same address and data when it ends unasked. Without a data folder its state
- * went with it, and starting it again would only hide that.
+ * One process, started again with the addresses that it had and its data when it ends unasked. Without a data
+ * folder its state went with it, and starting it again would only hide that.
  */
-function supervised(
+function supervised<Ready>(
   { program, env, data, onNote, onLost }: ProcessesOptions,
   name: string,
-  args: (address: string | undefined) => string[],
-): Supervised {
+  args: (before: Ready | undefined) => string[],
+): Supervised<Ready> {
   let child: Child | undefined;
-  let address: string | undefined;
+  let ready: Ready | undefined;
   let stopping = false;
   let restarts = 0;
 
   let launchedMs = 0;
   const launch = (): Child => {
     launchedMs = systemClock.now();
-    return startChild({ name, program, env, args: args(address), onUnexpectedEnd: (how) => void ended(how) });
+    return startChild({ name, program, env, args: args(ready), onUnexpectedEnd: (how) => void ended(how) });
   };
 
   async function ended(how: string): Promise<void> {
     // Before its first ready line the caller of start() is told.
-    if (address === undefined || stopping) return;
+    if (ready === undefined || stopping) return;
     restarts = systemClock.now() - launchedMs > stableAfterMs ? 1 : restarts + 1;
     if (!data.path || restarts > restartLimit) {
       const why = data.path ? 'it does not stay up' : 'its state was in memory';
@@ -137,11 +147,12 @@ function supervised(
   }
 
   return {
-    async start(pick) {
-      child ??= launch();
-      const ready = await child.ready(pick);
-      address = ready.address;
-      return ready.value;
+    launch() {
+      child = launch();
+    },
+    async ready(pick) {
+      ready = await child!.ready(pick);
+      return ready;
     },
     pid: () => child?.pid ?? 0,
     async stop() {

@@ -58,6 +58,8 @@ export async function up(
     onNote: (text) => progress.note(text),
     onLost: (fault) => lost.abort(fault),
   });
+  // The product's timers never keep a process alive; while everything waits for a restart, nothing else would.
+  const alive = setInterval(() => {}, 2 ** 30);
   let settled = false;
   const mesh = workloads({
     ...{ program, env, data, clock, scale, trustAnchors: trustRoots },
@@ -72,6 +74,7 @@ export async function up(
     workloads: mesh,
   });
   try {
+    running.launch();
     const renewal = options.speed > 1 ? [renewalStep] : [];
     const steps = [...startSteps, ...caSteps, ...kubernetesSteps, ...meshSteps, ...reportSteps, ...renewal];
     const failed = await runSteps(steps, world, progress, { signal: stop });
@@ -84,13 +87,7 @@ export async function up(
           VAULT_TOKEN: options.rootToken,
         },
       });
-      await new Promise<void>((resolve) => {
-        const alive = setInterval(() => {}, 2 ** 30);
-        stop.addEventListener('abort', () => {
-          clearInterval(alive);
-          resolve();
-        });
-      });
+      await aborted(stop);
     }
     if (lost.signal.aborted) throw lost.signal.reason as Fault;
     return failed === undefined ? 0 : 1;
@@ -100,7 +97,15 @@ export async function up(
     close();
     await running.stop();
     data.close();
+    clearInterval(alive);
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 /** What the workloads tell while the job stays up; their exchanges, several a second, are only counted. */
@@ -144,7 +149,7 @@ function openWorld(
       id: 'ca-start',
       title: 'start the CA, outside the cluster',
       async run() {
-        const address = await running.startCa();
+        const address = await running.caReady();
         ca = caClient(http, address, new SecretText(rootToken));
         const { ca: pid } = running.pids();
         return { state: 'done', saw: `${address}, process ${pid}`, details: { address, pid } };
@@ -154,7 +159,7 @@ function openWorld(
       id: 'cluster-start',
       title: 'start the cluster',
       async run() {
-        cluster = await running.startCluster();
+        cluster = await running.clusterReady();
         kube = kubeClient(readKubeconfig(running.kubeconfig()), { userAgent: 'capstan-up' });
         const { api, identity } = cluster;
         const { cluster: pid } = running.pids();

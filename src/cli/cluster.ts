@@ -1,12 +1,11 @@
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { startCluster } from '../app/cluster.ts';
 import { openSealedStore } from '../app/sealed-store.ts';
-import { scaledClock } from '../base/clock.ts';
-import { Fault } from '../base/fault.ts';
 import { jsonLog } from '../base/log.ts';
 import { parseListenAddress } from '../wire/http-server.ts';
+import { clockFlags, clockFrom } from './clock-flags.ts';
 import type { Command } from './command.ts';
+import { strictFlags, usageFault } from './strict-flags.ts';
 
 const help = `Runs the embedded Kubernetes API, the certificate controllers and identity in one
 process, as capstan up does. Prints one JSON line when it is ready; logs go to stderr.
@@ -28,26 +27,16 @@ const options = {
   listen: { type: 'string', default: '127.0.0.1:6443' },
   'identity-listen': { type: 'string', default: '127.0.0.1:0' },
   data: { type: 'string' },
-  'clock-origin': { type: 'string', default: '0' },
-  'clock-speed': { type: 'string', default: '1' },
+  ...clockFlags,
 } as const;
 
 export const command: Command = {
   summary: 'the Kubernetes API, the controllers and identity in one process',
   help,
   async run(args, context) {
-    const { values } = parseArgs({ args: [...args], options });
-    if (values.kubeconfig === undefined) {
-      throw new Fault('--kubeconfig is missing', {
-        code: 'cli.usage',
-        blame: 'caller',
-        fix: 'see capstan cluster --help',
-      });
-    }
-    const clock = scaledClock({
-      originMs: Number(values['clock-origin']),
-      speed: Number(values['clock-speed']),
-    });
+    const values = strictFlags('cluster', args, options);
+    if (values.kubeconfig === undefined) throw usageFault('cluster', '--kubeconfig is missing');
+    const clock = clockFrom(values, context.clock);
     const cluster = await startCluster({
       store: openSealedStore(values.data && resolve(context.cwd, values.data), context.entropy),
       clock,
@@ -57,6 +46,7 @@ export const command: Command = {
       listen: parseListenAddress(values.listen),
       identityListen: parseListenAddress(values['identity-listen']),
       kubeconfig: resolve(context.cwd, values.kubeconfig),
+      signal: context.signal,
     });
     const { api, identity, identityName } = cluster;
     context.stdout.write(`${JSON.stringify({ event: 'ready', api, identity, identityName })}\n`);

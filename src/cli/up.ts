@@ -1,11 +1,10 @@
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { defaultDataFolder } from '../app/data-folder.ts';
 import { progressTo } from '../app/progress.ts';
 import { up } from '../app/up.ts';
-import { Fault } from '../base/fault.ts';
 import { parseListenAddress } from '../wire/http-server.ts';
 import type { Command, CommandContext } from './command.ts';
+import { strictFlags, usageFault } from './strict-flags.ts';
 
 const help = `Runs the whole chain on this machine: a CA, a Kubernetes API with the certificate
 controllers, Linkerd's identity service and two meshed workloads, set up step by step.
@@ -41,16 +40,16 @@ export const command: Command = {
   summary: 'run the whole chain on this machine, step by step',
   help,
   async run(args, context) {
-    const { values } = parseFlags(args);
-    if (values.dev && values.data !== undefined) throw usageFault('--dev and --data exclude each other');
+    const values = strictFlags('up', args, options);
+    if (values.dev && values.data !== undefined)
+      throw usageFault('up', '--dev and --data exclude each other');
     const speed = Number(values.speed);
-    if (!(speed >= 1 && speed <= 100_000)) throw usageFault('--speed takes a number from 1 to 100000');
+    if (!(speed >= 1 && speed <= 100_000)) throw usageFault('up', '--speed takes a number from 1 to 100000');
     return await up(
       {
         once: values.once ?? false,
         data: dataFolder(values, context),
         speed,
-        // A faster clock would leave state dated in the future behind, so it never touches the kept data.
         vaultListen: parseListenAddress(values['vault-address']),
         apiListen: parseListenAddress(values['api-address']),
         rootToken: 'my-token',
@@ -76,16 +75,4 @@ function dataFolder(
   if (values.data !== undefined) return resolve(context.cwd, values.data);
   // A faster clock leaves state dated in the future behind; without a folder of its own it stays in memory.
   return values.dev || values.speed !== '1' ? undefined : defaultDataFolder(context.env);
-}
-
-function parseFlags(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false });
-  } catch (error) {
-    throw usageFault((error as Error).message.split('. ')[0]!);
-  }
-}
-
-function usageFault(message: string): Fault {
-  return new Fault(message, { code: 'cli.usage', blame: 'caller', fix: 'see capstan up --help' });
 }

@@ -5,6 +5,7 @@ import { waitFor } from '../wait.ts';
 import type { Workload, WorkloadEvent } from '../workloads.ts';
 import type { World } from '../world.ts';
 import { certificates, issuerSecret, meshNamespace } from './kubernetes.ts';
+import { inventoryOf } from './report.ts';
 
 /** `web` dials `voting`, as in Linkerd's emojivoto example. */
 const server = 'voting';
@@ -61,7 +62,8 @@ export const meshSteps: readonly Step<World>[] = [
 export const renewalStep: Step<World> = {
   id: 'renewal',
   title: 'renew the issuer and the leaves under traffic',
-  async run({ kube, workloads, signal }) {
+  async run(world) {
+    const { kube, workloads, signal } = world;
     const both = [workloads.named(server)!, workloads.named(client)!];
     type Certificate = KubeObject & { status?: { revision?: number; notAfter?: string } };
     const before = (await kube.get<Certificate>(certificates, issuerSecret.name, issuerSecret.namespace))!;
@@ -74,6 +76,7 @@ export const renewalStep: Step<World> = {
     );
     const leaves = both.map((workload) => workload.count('renewed') + 1);
     await Promise.all(both.map((workload, index) => reach(workload, 'renewed', leaves[index]!)));
+    await servesTheNewIssuer(world);
     const failed = both.reduce((sum, workload) => sum + workload.count('failed'), 0);
     if (failed > 0) {
       throw new Fault(`${failed} exchanges between the workloads failed during the renewal`, {
@@ -89,6 +92,17 @@ export const renewalStep: Step<World> = {
     };
   },
 };
+
+/** The server's leaf, as really presented, is signed by the issuer that the Secret now holds. */
+async function servesTheNewIssuer(world: World): Promise<void> {
+  const { certificates, endpoints, issuer } = await inventoryOf(world);
+  const leaf = certificates.find(({ fingerprint }) => fingerprint === endpoints[0]?.chain[0]);
+  if (issuer.certificate !== undefined && leaf?.signedBy.includes(issuer.certificate)) return;
+  throw new Fault(`${leaf?.subject ?? server} still presents a leaf of the issuer before`, {
+    code: 'app.mesh.renewal',
+    blame: 'capstan',
+  });
+}
 
 async function ensureServiceAccounts({ kube }: World, accounts: readonly string[]): Promise<void> {
   await Promise.all(

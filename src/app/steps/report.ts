@@ -1,21 +1,31 @@
 import { Fault } from '../../base/fault.ts';
 import { reportText } from '../../check/render.ts';
 import { checkReport } from '../../check/report.ts';
-import { type Inventory } from '../../inventory/inventory.ts';
+import type { Inventory } from '../../inventory/inventory.ts';
 import { readInventory } from '../../inventory/read-inventory.ts';
 import { renderTrees } from '../../inventory/render-tree.ts';
 import { parseListenAddress } from '../../wire/http-server.ts';
 import type { Step } from '../step.ts';
 import type { World } from '../world.ts';
 
-/** What there is now: the cluster's objects, and what the servers among the workloads really present. */
-async function inventoryOf({ kube, clock, cluster, workloads }: World): Promise<Inventory> {
+/**
+ * What there is now: the cluster's objects, and what the servers among the workloads really present.
+ *
+ * @throws Fault `wire.request.failed` where one of them cannot be reached, which a restart under way explains
+ */
+export async function inventoryOf({ kube, clock, cluster, workloads }: World): Promise<Inventory> {
   const served = workloads.all().flatMap((workload) => {
     const listening = workload.events().find(({ event }) => event === 'listening');
     return listening ? [String(listening.address)] : [];
   });
   const endpoints = [...served, cluster.identity].map(parseListenAddress);
-  return await readInventory({ kube, clock, endpoints });
+  const inventory = await readInventory({ kube, clock, endpoints });
+  const away = inventory.endpoints.find(({ problem }) => problem !== undefined);
+  if (!away) return inventory;
+  throw new Fault(`${away.address} shows no certificate: ${away.problem}`, {
+    code: 'wire.request.failed',
+    blame: 'peer',
+  });
 }
 
 export const reportSteps: readonly Step<World>[] = [
