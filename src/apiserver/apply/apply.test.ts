@@ -1,102 +1,24 @@
-import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
+import {
+  apply,
+  bare,
+  early,
+  entries,
+  fieldsBy,
+  late,
+  spec,
+  specOf,
+  update,
+} from '../../../test/support/applied-widget.ts';
 import type { Fault } from '../../base/fault.ts';
 import { builtinKind } from '../schema/kinds.ts';
-import type { SchemaNode } from '../schema/schema-node.ts';
-import { compileSchema, type Json } from '../schema/structural.ts';
+import type { Json } from '../schema/structural.ts';
 import { describePath, FieldSet } from './field-set.ts';
-import { type ManagedFieldsEntry, recordUpdate } from './managed-fields.ts';
-import { fieldsOf, withParents } from './ownership.ts';
-import {
-  type ApplyConflictFault,
-  type ApplyOptions,
-  applyFaultStatus,
-  applyPatch,
-} from './server-side-apply.ts';
+import { type ApplyConflictFault, applyFaultStatus, applyPatch } from './server-side-apply.ts';
 
 const { schema: configMap } = builtinKind('', 'v1', 'ConfigMap')!;
 const { schema: deployment } = builtinKind('apps', 'v1', 'Deployment')!;
 const { schema: service } = builtinKind('', 'v1', 'Service')!;
-const widget = compileSchema({
-  type: 'object',
-  properties: {
-    spec: {
-      type: 'object',
-      properties: {
-        a: { type: 'string' },
-        b: { type: 'integer' },
-        free: { type: 'object', additionalProperties: { type: 'string' } },
-        whole: {
-          type: 'object',
-          additionalProperties: { type: 'string' },
-          'x-kubernetes-map-type': 'atomic',
-        },
-        list: { type: 'array', items: { type: 'string' } },
-        set: { type: 'array', items: { type: 'string' }, 'x-kubernetes-list-type': 'set' },
-        items: {
-          type: 'array',
-          'x-kubernetes-list-type': 'map',
-          'x-kubernetes-list-map-keys': ['name'],
-          items: {
-            type: 'object',
-            required: ['name'],
-            properties: { name: { type: 'string' }, value: { type: 'string' }, other: { type: 'string' } },
-          },
-        },
-        any: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
-      },
-    },
-    status: { type: 'object', properties: { ready: { type: 'boolean' } } },
-  },
-});
-
-const early = '2026-01-01T00:00:00Z';
-const late = '2026-01-02T00:00:00Z';
-
-function apply(live: Json | undefined, applied: Json, options: Partial<ApplyOptions> = {}): Json {
-  return applyPatch({
-    schema: widget,
-    live,
-    applied,
-    manager: 'one',
-    force: false,
-    nowRfc3339: early,
-    apiVersion: 'v1',
-    ...options,
-  }).object;
-}
-
-function update(
-  before: Json | undefined,
-  after: Json,
-  options: { schema?: SchemaNode; manager?: string; subresource?: string; nowRfc3339?: string } = {},
-): Json {
-  return recordUpdate({
-    schema: widget,
-    before,
-    after,
-    manager: 'writer',
-    nowRfc3339: early,
-    apiVersion: 'v1',
-    ...options,
-  });
-}
-
-const entries = (object: Json) =>
-  (object['metadata'] as { managedFields?: ManagedFieldsEntry[] }).managedFields ?? [];
-const fieldsBy = (object: Json, manager: string) =>
-  entries(object).find((entry) => entry.manager === manager)?.fieldsV1;
-const spec = (value: Json): Json => ({
-  apiVersion: 'v1',
-  kind: 'Widget',
-  metadata: { name: 'w' },
-  spec: value,
-});
-const specOf = (object: Json) => object['spec'];
-const bare = (object: Json) => {
-  const { managedFields: _, ...metadata } = object['metadata'] as Json;
-  return { ...object, metadata };
-};
 
 function faultOf(act: () => unknown): ApplyConflictFault {
   try {
@@ -413,95 +335,4 @@ test('paths are printed as upstream prints them', () => {
   const path = ['f:spec', 'f:ports', 'k:{"port":80,"protocol":"TCP"}', 'f:name'];
   expect(describePath(path)).toBe('.spec.ports[port=80,protocol="TCP"].name');
   expect(describePath(['f:metadata', 'f:finalizers', 'v:"a"'])).toBe('.metadata.finalizers[="a"]');
-});
-
-const text = fc.constantFrom('1', '2', '3');
-const configs = fc
-  .record(
-    {
-      a: text,
-      b: fc.integer({ min: 0, max: 3 }),
-      free: fc.dictionary(fc.constantFrom('x', 'y'), text, { noNullPrototype: true }),
-      whole: fc.dictionary(fc.constantFrom('x', 'y'), text, { noNullPrototype: true }),
-      list: fc.array(text, { maxLength: 2 }),
-      set: fc.uniqueArray(text),
-      items: fc.uniqueArray(
-        fc.record(
-          { name: text, value: text, other: text },
-          { requiredKeys: ['name'], noNullPrototype: true },
-        ),
-        { selector: ({ name }) => name },
-      ),
-      any: fc.dictionary(
-        fc.constantFrom('x', 'y'),
-        fc.oneof(text, fc.dictionary(fc.constantFrom('x', 'y'), text, { noNullPrototype: true })),
-        { noNullPrototype: true },
-      ),
-    },
-    { requiredKeys: [], noNullPrototype: true },
-  )
-  .map((value) => spec(value as Json));
-
-test('applying the same twice changes nothing, not even a time', () => {
-  fc.assert(
-    fc.property(configs, configs, (first, second) => {
-      const live = apply(undefined, first);
-      const once = apply(live, second, { force: true, manager: 'two' });
-      const before = structuredClone(once);
-      expect(apply(once, second, { manager: 'two', nowRfc3339: late })).toEqual(once);
-      expect(once).toEqual(before);
-    }),
-  );
-});
-
-test('what is applied is there, and a first apply is just that', () => {
-  fc.assert(
-    fc.property(configs, configs, (first, second) => {
-      expect(bare(apply(undefined, first))).toEqual(first);
-      const merged = apply(apply(undefined, first), second, { manager: 'two', force: true });
-      const missing = fieldsOf(widget, second).difference(
-        withParents(widget, fieldsOf(widget, bare(merged))),
-      );
-      expect([...missing.paths()]).toEqual([]);
-    }),
-  );
-});
-
-test("managers of different fields never conflict, and letting go of all leaves the other's alone", () => {
-  fc.assert(
-    fc.property(
-      fc.dictionary(fc.constantFrom('a', 'b', 'c'), text, { noNullPrototype: true }),
-      fc.dictionary(fc.constantFrom('x', 'y', 'z'), text, { noNullPrototype: true }),
-      (mine, yours) => {
-        const one = apply(undefined, spec({ free: mine }));
-        const both = apply(one, spec({ free: yours }), { manager: 'two' });
-        expect(specOf(both)).toEqual({ free: { ...mine, ...yours } });
-        const left = apply(both, spec({}), { nowRfc3339: late });
-        expect((specOf(left) as { free?: Json } | undefined)?.free ?? {}).toEqual(yours);
-      },
-    ),
-  );
-});
-
-test("a sole owner's object is always what it applied last", () => {
-  fc.assert(
-    fc.property(fc.array(configs, { minLength: 1, maxLength: 4 }), (history) => {
-      const live = history.reduce<Json | undefined>((before, config) => apply(before, config), undefined)!;
-      const last = history.at(-1)!;
-      const owned = FieldSet.fromJson(fieldsBy(live, 'one') ?? {});
-      const wanted = fieldsOf(widget, last);
-      expect([...fieldsOf(widget, bare(live)).difference(wanted).paths()]).toEqual([]);
-      expect([...wanted.difference(fieldsOf(widget, bare(live))).paths()]).toEqual([]);
-      expect([...owned.difference(wanted).paths()]).toEqual([]);
-    }),
-  );
-});
-
-test('a set comes back from its JSON', () => {
-  fc.assert(
-    fc.property(configs, (config) => {
-      const set = fieldsOf(widget, config);
-      expect(FieldSet.fromJson(JSON.parse(JSON.stringify(set.toJson()))).equals(set)).toBe(true);
-    }),
-  );
 });
