@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { randomText, seededEntropy, systemEntropy, uuid } from './entropy.ts';
 
@@ -21,7 +21,7 @@ test('random text has the length and the alphabet asked for', () => {
   fc.assert(
     fc.property(
       fc.nat(200),
-      fc.uniqueArray(fc.constantFrom(...'abcdefghij0123456789'), { minLength: 1 }),
+      fc.uniqueArray(fc.constantFrom(...'abcdefghij0123456789'.split('')), { minLength: 1 }),
       (length, letters) => {
         const text = randomText(systemEntropy, length, letters.join(''));
         expect(text).toHaveLength(length);

@@ -9,7 +9,7 @@ test('a secret prints, serialises and logs as dots', () => {
   const lines: string[] = [];
   jsonLog(new ManualClock(), (line) => lines.push(line)).info('login', { secret, nested: { secret } });
   const everywhere = [
-    `${secret}`,
+    String(secret),
     JSON.stringify({ secret }),
     inspect(secret),
     inspect({ deep: [secret] }),
