@@ -160,6 +160,21 @@ test('no patch makes the server fail', async () => {
   );
 });
 
+test.each([
+  ['Secret', 'data'],
+  ['ConfigMap', 'binaryData'],
+])("a %s whose bytes are no base64 is refused in Go's words, which do not repeat them", async (kind, at) => {
+  const { path } = kinds.find((one) => one.kind === kind)!;
+  const body = { apiVersion: 'v1', kind, metadata: { name: 'bytes' }, [at]: { token: 'c2Vj!mV0' } };
+  expect(await api.send('POST', path, body)).toMatchObject({
+    status: 400,
+    body: {
+      reason: 'BadRequest',
+      message: `${kind} in version "v1" cannot be handled as a ${kind}: illegal base64 data at input byte 4`,
+    },
+  });
+});
+
 test('nor does any address', async () => {
   await fc.assert(
     fc.asyncProperty(

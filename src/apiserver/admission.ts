@@ -12,7 +12,7 @@ import {
   prepareUpdate,
   validateMeta,
 } from './schema/builtin-rules.ts';
-import type { FieldError } from './schema/field-error.ts';
+import { describeWrongType, type FieldError } from './schema/field-error.ts';
 import { type KindInfo, objectMetaSchema } from './schema/kinds.ts';
 import { applyDefaults, pruneFields, unknownFields, validateObject } from './schema/structural.ts';
 import { applyConflict, badRequest, invalid } from './status-errors.ts';
@@ -102,7 +102,7 @@ export function admitReview(info: KindInfo, object: ApiObject): ApiObject {
     pruneFields(info.schema, dropNulls(withSoundMetadata(info, object))),
   );
   const wrong = validateObject(info.schema, known).find(isWrongType);
-  if (wrong) throw badRequest(`${cannotBeHandled(info)}: json: ${wrong.field}: ${wrong.message}`);
+  if (wrong) throw badRequest(`${cannotBeHandled(info)}: ${describeWrongType(wrong)}`);
   return known;
 }
 
@@ -126,7 +126,7 @@ function refuse(view: View, name: string, errors: readonly FieldError[]): void {
   const wrongType = errors.find(isWrongType);
   // What cannot be decoded into a built-in kind's structure never reaches its validation.
   if (!custom && wrongType) {
-    throw badRequest(`${cannotBeHandled(view.version.info)}: json: ${wrongType.field}: ${wrongType.message}`);
+    throw badRequest(`${cannotBeHandled(view.version.info)}: ${describeWrongType(wrongType)}`);
   }
   throw invalid({ group, kind, name }, errors);
 }

@@ -1,5 +1,5 @@
 import { crdErrors, withCrdDefaults } from './crd-rules.ts';
-import { configMapErrors, secretErrors, withSecretDefaults } from './data-rules.ts';
+import { configMapErrors, secretErrors, withCanonicalBytes, withSecretDefaults } from './data-rules.ts';
 import { type FieldError, goJson, invalid, notSupported, required } from './field-error.ts';
 import type { KindInfo } from './kinds.ts';
 import { orElse, podSpecErrors, withPodDefaults } from './pod-rules.ts';
@@ -61,7 +61,10 @@ function prepare({ group, kind }: KindName, given: Json, old: Json | undefined):
 const rulesOf: Readonly<Record<string, Rules>> = {
   'Namespace.': { withDefaults: withNamespaceDefaults },
   'Secret.': { withDefaults: withSecretDefaults, errors: secretErrors },
-  'ConfigMap.': { errors: configMapErrors },
+  'ConfigMap.': {
+    withDefaults: (object) => withCanonicalBytes(object, 'binaryData'),
+    errors: configMapErrors,
+  },
   'Service.': { withDefaults: withServiceDefaults, errors: serviceErrors },
   'Endpoints.': { withDefaults: withEndpointsDefaults },
   'Pod.': {

@@ -1,20 +1,34 @@
+import { canonicalBase64 } from './base64.ts';
 import { type FieldError, forbidden, goJson, invalid, required, tooLong } from './field-error.ts';
 import { configMapKey } from './names.ts';
-import { type Json, textOf } from './structural.ts';
+import { isObject, type Json, mapObject, textOf } from './structural.ts';
 
 /** The values of a Secret or ConfigMap together. */
 const dataLimitBytes = 1024 * 1024;
 
 type Data = Record<string, string>;
 
-/** A Secret with its type, and with stringData, which is only ever written, folded into data. */
+/**
+ * A Secret with its type, its values as Go writes them, and stringData, which is only ever written, folded into data.
+ */
 export function withSecretDefaults(secret: Json): Json {
-  const { stringData, ...rest } = secret as Json & { stringData?: Data; data?: Data };
+  const { stringData, ...rest } = withCanonicalBytes(secret, 'data') as Json & {
+    stringData?: Data;
+    data?: Data;
+  };
   const folded = Object.entries(stringData ?? {}).map(
     ([key, text]) => [key, Buffer.from(text).toString('base64')] as const,
   );
   const data = folded.length > 0 ? { data: { ...rest.data, ...Object.fromEntries(folded) } } : {};
   return { ...rest, ...data, type: rest['type'] || 'Opaque' };
+}
+
+/** The object with the base64 in `field` as Go writes it, whatever line breaks it was sent with. */
+export function withCanonicalBytes(object: Json, field: string): Json {
+  const data = object[field];
+  if (!isObject(data)) return object;
+  const canonical = mapObject(data, (_, value) => canonicalBase64(value as string));
+  return canonical === data ? object : { ...object, [field]: canonical };
 }
 
 /** Keys that a Secret of a type must have; with several lists, one of them. */
@@ -30,9 +44,6 @@ export function secretErrors(secret: Json, old?: Json): FieldError[] {
   const data = (secret['data'] ?? {}) as Data;
   const type = textOf(secret['type']);
   const errors = dataErrors(data, 'data', base64Size);
-  for (const [key, value] of Object.entries(data)) {
-    if (!isBase64(value)) errors.push(invalid(`data[${key}]`, '', 'must be base64 encoded data'));
-  }
   const choices = neededKeys[type] ?? [];
   if (!choices.some((keys) => keys.every((key) => Object.hasOwn(data, key)))) {
     const missing = choices.flatMap((keys) => keys.filter((key) => !Object.hasOwn(data, key)));
@@ -52,8 +63,7 @@ export function configMapErrors(configMap: Json, old?: Json): FieldError[] {
   const data = (configMap['data'] ?? {}) as Data;
   const binaryData = (configMap['binaryData'] ?? {}) as Data;
   const errors = [...dataErrors(data, 'data', textSize), ...dataErrors(binaryData, 'binaryData', base64Size)];
-  for (const [key, value] of Object.entries(binaryData)) {
-    if (!isBase64(value)) errors.push(invalid(`binaryData[${key}]`, '', 'must be base64 encoded data'));
+  for (const key of Object.keys(binaryData)) {
     if (Object.hasOwn(data, key)) {
       errors.push(invalid(`binaryData[${key}]`, key, 'duplicate of key present in data'));
     }
@@ -82,10 +92,6 @@ function textSize(value: string): number {
 
 function base64Size(value: string): number {
   return Buffer.byteLength(value, 'base64');
-}
-
-function isBase64(value: string): boolean {
-  return value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value);
 }
 
 /** `immutable`, once true, holds for itself and for the data. */

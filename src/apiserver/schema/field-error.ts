@@ -16,6 +16,8 @@ export interface FieldError {
   type: FieldErrorType;
   message: string;
   value?: unknown;
+  /** Go's decoder's own words, where it stops at this field without naming it. */
+  decoderSays?: string;
 }
 
 /** Errors as upstream joins them behind `… is invalid: `. */
@@ -34,6 +36,11 @@ export function invalid(field: string, value: unknown, detail: string): FieldErr
 
 export function typeInvalid(field: string, value: unknown, detail: string): FieldError {
   return { ...invalid(field, value, detail), type: 'FieldValueTypeInvalid' };
+}
+
+/** What keeps an object from being decoded at all. */
+export function describeWrongType({ field, message, decoderSays }: FieldError): string {
+  return decoderSays ?? `json: ${field}: ${message}`;
 }
 
 export function required(field: string, detail = ''): FieldError {
