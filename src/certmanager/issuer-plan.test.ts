@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { hourMs, minuteMs, secondMs } from '../base/duration.ts';
+import { minuteMs, secondMs } from '../base/duration.ts';
 import { Fault } from '../base/fault.ts';
 import type { HttpResponse } from '../wire/http-client.ts';
 import {
@@ -97,7 +97,7 @@ const down: Inspection = {
   error: new Fault('nothing listens', { code: 'wire.request.refused', blame: 'peer' }),
 };
 
-test('a healthy issuer is ready, for this generation, and looked at again in an hour', () => {
+test('a healthy issuer is ready, for this generation, and looked at again in five minutes', () => {
   expect(judgeIssuer(issuer(vault(token)), healthy, now)).toEqual({
     conditions: [
       {
@@ -117,21 +117,21 @@ test('a healthy issuer is ready, for this generation, and looked at again in an 
         observedGeneration: 3,
       },
     ],
-    againInMs: hourMs,
+    againInMs: 5 * minuteMs,
   });
 });
 
-test('a token that ends within the hour is looked at when it ends', () => {
+test('a token that ends before the next look is looked at when it ends', () => {
   const ending: Inspection = {
     found: 'healthy',
     authorization: {
       status: 'True',
       reason: 'SigningPermitted',
       message: '',
-      tokenEndsMs: now + 7 * minuteMs,
+      tokenEndsMs: now + 3 * minuteMs,
     },
   };
-  expect(judgeIssuer(issuer(vault(token)), ending, now).againInMs).toBe(7 * minuteMs);
+  expect(judgeIssuer(issuer(vault(token)), ending, now).againInMs).toBe(3 * minuteMs);
 });
 
 test('trouble keeps its start, is told, and is looked at less and less often', () => {

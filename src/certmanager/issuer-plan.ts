@@ -1,4 +1,4 @@
-import { hourMs, minuteMs } from '../base/duration.ts';
+import { minuteMs } from '../base/duration.ts';
 import { describeError, Fault } from '../base/fault.ts';
 import type { Condition } from '../kube/resource.ts';
 import type { HttpResponse } from '../wire/http-client.ts';
@@ -149,7 +149,8 @@ export interface IssuerVerdict {
   againInMs: number | undefined;
 }
 
-const steadyCheckMs = hourMs;
+/** Upstream looks again only when the issuer changes; an outage would then show first as a failed renewal. */
+const steadyCheckMs = 5 * minuteMs;
 
 /** The issuer's conditions after an inspection, and when to look next. */
 export function judgeIssuer(issuer: Issuer, inspection: Inspection, nowMs: number): IssuerVerdict {
@@ -195,7 +196,7 @@ export function judgeIssuer(issuer: Issuer, inspection: Inspection, nowMs: numbe
 }
 
 function nextCheckMs(status: Condition['status'], tokenEndsMs: number | undefined, nowMs: number): number {
-  if (status !== 'True') return 5 * minuteMs;
+  if (status !== 'True') return steadyCheckMs;
   return Math.min(steadyCheckMs, Math.max(minuteMs, (tokenEndsMs ?? Number.POSITIVE_INFINITY) - nowMs));
 }
 
