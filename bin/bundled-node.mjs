@@ -31,9 +31,8 @@ export function runWithBundledNode(root, args) {
     process.exit(1);
   }
   const child = spawn(node, args, { stdio: 'inherit' });
-  // A terminal's Ctrl-C reaches the child by itself; a signal sent to this process alone is handed on.
-  process.on('SIGINT', () => {});
-  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  // A terminal's Ctrl-C reaches the child by itself as well; being asked twice does no harm.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {
     process.stderr.write(`capstan: ${node} could not be started: ${error.message}\n`);
     process.exit(1);
