@@ -85,6 +85,26 @@ test('objects are pruned and completed; the generation counts what is wanted, no
   ).toContain('status');
 });
 
+test('a status in a new object is let go, and nobody owns it; a node brings its own', async () => {
+  const status = { conditions: [{ type: 'Ready', status: 'True' }] };
+  const { body: created } = await api.send('POST', path, { ...anchor('a'), status });
+  expect(created.status).toBeUndefined();
+  const owned = (body: { metadata: { managedFields: { fieldsV1: object }[] } }) =>
+    body.metadata.managedFields.flatMap(({ fieldsV1 }) => Object.keys(fieldsV1));
+  expect(owned(created)).toEqual(['f:spec']);
+  const applied = await api.send(
+    'PATCH',
+    `${path}/b?fieldManager=one`,
+    { ...anchor('b'), status },
+    { 'content-type': 'application/apply-patch+yaml' },
+  );
+  expect(applied).toMatchObject({ status: 201 });
+  expect(applied.body.status).toBeUndefined();
+  expect(owned(applied.body)).toEqual(['f:spec']);
+  const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'one' }, status };
+  expect((await api.send('POST', '/api/v1/nodes', node)).body.status).toEqual(status);
+});
+
 test('a PUT must say what it replaces', async () => {
   await api.send('POST', path, anchor('a'));
   expect(await api.send('PUT', `${path}/a`, anchor('a', { chain: 'rope' }))).toMatchObject({

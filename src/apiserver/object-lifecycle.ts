@@ -1,6 +1,7 @@
 import type { Entropy } from '../base/entropy.ts';
 import { randomText, uuid } from '../base/entropy.ts';
 import { type ApiObject, type Metadata, rfc3339, sameValue } from './api-object.ts';
+import type { View } from './object-view.ts';
 import type { ResourceType, ServedVersion } from './resource-type.ts';
 
 /** Finalizers that the garbage collector serves. */
@@ -51,6 +52,15 @@ export function stampNew(
       ...(countsGenerations(type) ? { generation: 1 } : {}),
     },
   };
+}
+
+/** Whose kubelet says what it is when it registers it. */
+const bornWithStatus = new Set(['Node']);
+
+/** A new object without its status, where that has an endpoint to itself: what is not yet seen has no status. */
+export function withoutEarlyStatus({ type, version }: View, object: ApiObject): ApiObject {
+  const own = version.info.subresources.includes('status') && (type.custom || !bornWithStatus.has(type.kind));
+  return own ? withField(object, 'status', undefined) : object;
 }
 
 /** What no update may change: taken from `live`, whatever `next` says. */

@@ -17,6 +17,7 @@ import {
   keepOtherSubresource,
   nextGeneration,
   stampNew,
+  withoutEarlyStatus,
 } from './object-lifecycle.ts';
 import type { ObjectStore } from './object-store.ts';
 import { toStored, type View, viewObject } from './object-view.ts';
@@ -85,15 +86,13 @@ export class Registry {
     { object: given, duplicateFields }: Submitted,
     options: WriteOptions,
   ): Promise<Written> {
-    const { type } = view;
     const object = withSoundMetadata(view.version.info, given);
     checkNamespace(namespace, object);
     if (object.metadata.resourceVersion) {
       throw badRequest('resourceVersion should not be set on objects to be created');
     }
     this.#admitNew(view, namespace, object.metadata.name || (object.metadata.generateName ?? ''));
-    const stamped = stampNew(type, object, { namespace, nowMs: this.clock.now(), entropy: this.entropy });
-    const admitted = admit(view, stamped, undefined, duplicateFields, options);
+    const admitted = this.#admitted(view, namespace, { object, duplicateFields }, options);
     const tracked = this.#track(view, undefined, admitted, options);
     const generated = !object.metadata.name && object.metadata.generateName;
     for (let attempt = 1; ; attempt++) {
@@ -105,6 +104,18 @@ export class Registry {
         tracked.metadata.name = generateName(generated, this.entropy);
       }
     }
+  }
+
+  /** A new object as it is let in. */
+  #admitted(
+    view: View,
+    namespace: string | undefined,
+    { object, duplicateFields }: Submitted,
+    options: WriteOptions,
+  ): ApiObject {
+    const stamp = { namespace, nowMs: this.clock.now(), entropy: this.entropy };
+    const stamped = stampNew(view.type, withoutEarlyStatus(view, object), stamp);
+    return admit(view, stamped, undefined, duplicateFields, options);
   }
 
   #insert(view: View, object: ApiObject, { dryRun, approve }: WriteOptions): Promise<Written> {
@@ -193,12 +204,8 @@ export class Registry {
       if (!stored || !live) {
         if (options.subresource) throw notFound(type, name);
         this.#admitNew(view, namespace, name);
-        const stamped = stampNew(type, applied, {
-          namespace,
-          nowMs: this.clock.now(),
-          entropy: this.entropy,
-        });
-        const admitted = admit(view, stamped, undefined, duplicateFields, options);
+        const submitted = { object: applied, duplicateFields };
+        const admitted = this.#admitted(view, namespace, submitted, options);
         options.approve?.(admitted);
         const next = toStored(view, admitted);
         const created = options.dryRun
