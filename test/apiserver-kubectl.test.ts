@@ -52,6 +52,15 @@ describe.skipIf(!runsKubectl).each(kubectlReleases)('kubectl %s', (release) => {
     expect(await k.ok('describe ns linkerd')).toContain('Status:       Active');
   });
 
+  test('routes traffic, which is kept for controllers that do', async () => {
+    await k.ok('create ingress web -n linkerd --class=nginx --rule=example.com/*=web:80,tls=web-tls');
+    expect(await k.ok('get ingress -n linkerd')).toMatch(
+      /^NAME +CLASS +HOSTS +ADDRESS +PORTS +AGE\nweb +nginx +example.com + 80, 443 +\d+s\n$/,
+    );
+    expect(await k.ok('describe ing web -n linkerd')).toContain('web-tls terminates example.com');
+    await k.ok('delete ingress web -n linkerd');
+  });
+
   test('defines a kind and works with it at once', async () => {
     expect(await k.ok('apply -f -', anchorDefinition)).toContain('anchors.test.capstan.dev created');
     await k.ok('wait --for=condition=Established crd/anchors.test.capstan.dev --timeout=10s');

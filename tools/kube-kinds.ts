@@ -26,6 +26,7 @@ const served: Readonly<Record<string, readonly string[]>> = {
   'io.k8s.api.events.v1': ['Event ev'],
   'io.k8s.api.coordination.v1': ['Lease'],
   'io.k8s.api.apps.v1': ['Deployment deploy', 'ReplicaSet rs', 'DaemonSet ds', 'StatefulSet sts'],
+  'io.k8s.api.networking.v1': ['Ingress ing', 'IngressClass'],
   [apiextensions]: ['CustomResourceDefinition crd crds'],
   'io.k8s.api.rbac.v1': ['Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding'],
   'io.k8s.api.admissionregistration.v1': ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'],

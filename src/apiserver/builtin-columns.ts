@@ -165,6 +165,21 @@ function nodeAddress(type: string): ColumnSource['cell'] {
   };
 }
 
+function ingressHosts(ingress: ApiObject): string {
+  const hosts = list(inside(ingress, 'spec.rules')).map(({ host }) => print(host || '*'));
+  return hosts.length > 3
+    ? `${hosts.slice(0, 3).join(',')} + ${hosts.length - 3} more...`
+    : joined(hosts, '*');
+}
+
+function ingressAddress(ingress: ApiObject): string {
+  const points = list(inside(ingress, 'status.loadBalancer.ingress'));
+  return joined(
+    points.map(({ ip, hostname }) => print(ip || hostname)),
+    '',
+  );
+}
+
 /** The columns of built-in kinds by group and plural, as k8s.io/kubernetes/pkg/printers/internalversion has them. */
 const columnsByResource: Readonly<Record<string, readonly ColumnSource[]>> = {
   '/namespaces': [nameColumn, column('Status', at('status.phase')), ageColumn],
@@ -257,6 +272,25 @@ const columnsByResource: Readonly<Record<string, readonly ColumnSource[]>> = {
     column('Ready', (object) => `${count('status.readyReplicas')(object)}/${count('spec.replicas')(object)}`),
     ageColumn,
     ...workloadWide,
+  ],
+  'networking.k8s.io/ingresses': [
+    nameColumn,
+    column('Class', at('spec.ingressClassName', '<none>')),
+    column('Hosts', ingressHosts),
+    column('Address', ingressAddress),
+    column('Ports', (ingress) => (list(inside(ingress, 'spec.tls')).length > 0 ? '80, 443' : '80')),
+    ageColumn,
+  ],
+  'networking.k8s.io/ingressclasses': [
+    nameColumn,
+    column('Controller', at('spec.controller')),
+    column('Parameters', (ingressClass) => {
+      const { kind, apiGroup, name } = (inside(ingressClass, 'spec.parameters') ?? {}) as Field;
+      return name === undefined
+        ? '<none>'
+        : `${print(kind)}${apiGroup ? `.${print(apiGroup)}` : ''}/${print(name)}`;
+    }),
+    ageColumn,
   ],
   'apiextensions.k8s.io/customresourcedefinitions': [nameColumn, column('Created At', created)],
   'rbac.authorization.k8s.io/roles': roleColumns,

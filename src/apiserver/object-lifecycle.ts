@@ -19,7 +19,12 @@ export function generateName(base: string, entropy: Entropy): string {
 }
 
 /** Built-in kinds whose objects count generations. */
-const countedGroups = new Set(['apps', 'apiextensions.k8s.io', 'admissionregistration.k8s.io']);
+const countedGroups = new Set([
+  'apps',
+  'apiextensions.k8s.io',
+  'admissionregistration.k8s.io',
+  'networking.k8s.io',
+]);
 
 export function countsGenerations({ custom, group }: ResourceType): boolean {
   return custom || countedGroups.has(group);

@@ -1,6 +1,7 @@
 import { crdErrors, withCrdDefaults } from './crd-rules.ts';
 import { configMapErrors, secretErrors, withCanonicalBytes, withSecretDefaults } from './data-rules.ts';
 import { type FieldError, goJson, invalid, notSupported, required } from './field-error.ts';
+import { ingressClassErrors, ingressErrors, withIngressClassDefaults } from './ingress-rules.ts';
 import type { KindInfo } from './kinds.ts';
 import { orElse, podSpecErrors, withPodDefaults } from './pod-rules.ts';
 import { isObject, type Json, mapObject, textOf } from './structural.ts';
@@ -74,6 +75,8 @@ const rulesOf: Readonly<Record<string, Rules>> = {
     }),
     errors: (pod) => podSpecErrors(specOf(pod), 'spec'),
   },
+  'Ingress.networking.k8s.io': { errors: ingressErrors },
+  'IngressClass.networking.k8s.io': { withDefaults: withIngressClassDefaults, errors: ingressClassErrors },
   'Event.': { errors: eventErrors },
   'Lease.coordination.k8s.io': { errors: leaseErrors },
   'CustomResourceDefinition.apiextensions.k8s.io': { withDefaults: withCrdDefaults, errors: crdErrors },
