@@ -87,17 +87,23 @@ test('kill -9 of the conductor leaves nothing running', async () => {
   await expect.poll(() => processesUsing(kubeconfig!), { timeout: 20_000 }).toEqual([]);
 });
 
-test('a busy port is one clear line with the mend', async () => {
+test.each([
+  ['--vault-address', '--api-address', 'ca-start'],
+  ['--api-address', '--vault-address', 'cluster-start'],
+])('a busy port for %s is one clear line with the mend', async (taken, other, step) => {
   const busy = createServer();
   await new Promise<void>((resolve) => busy.listen(0, '127.0.0.1', resolve));
   const { port } = busy.address() as { port: number };
-  const args = ['--vault-address', `127.0.0.1:${port}`, '--api-address', '127.0.0.1:0'];
-  const { status, stdout } = await run(['up', '--once', '--dev', ...args]);
+  const { status, stdout } = await run([
+    ...['up', '--once', '--dev'],
+    ...[taken, `127.0.0.1:${port}`, other, '127.0.0.1:0'],
+  ]);
   busy.close();
   expect(status).toBe(1);
-  expect(stdout.trim().split('\n')).toHaveLength(1);
-  expect(stdout).toContain(`127.0.0.1:${port} is already in use; stop what listens there`);
-  expect(stdout).toContain('[step ca-start]');
+  const failure = stdout.trim().split('\n').at(-1)!;
+  expect(failure).toMatch(/^FAILED /);
+  expect(failure).toContain(`127.0.0.1:${port} is already in use; stop what listens there`);
+  expect(failure).toContain(`[step ${step}]`);
 });
 
 test('a folder that cannot be written is one clear line with the mend', async () => {

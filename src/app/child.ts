@@ -19,8 +19,8 @@ export interface ChildOptions {
 export interface Child {
   readonly pid: number;
   readonly running: boolean;
-  /** The last complaints it wrote to stderr, newest last. */
-  complaints(): readonly string[];
+  /** Resolves, once it is gone, with how it ended: `ended with status 1`. */
+  readonly ended: Promise<string>;
   /** Resolves with what `pick` answers for the first stdout line, printed already or coming, that it wants. */
   ready<T>(pick: (line: string) => T | undefined): Promise<T>;
   /** Asks it to end, then makes it, and resolves when it is gone. */
@@ -76,7 +76,7 @@ export function startChild({ name, program, args, env, onLine, onUnexpectedEnd }
     get running() {
       return running;
     },
-    complaints: () => complaints,
+    ended,
     ready: (pick) =>
       new Promise((resolve, reject) => {
         const look = (line: string) => {

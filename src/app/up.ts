@@ -80,7 +80,7 @@ export async function up(
     const failed = await runSteps(steps, world, progress, { signal: stop });
     settled = true;
     if (failed === undefined && !options.once && !stop.aborted) {
-      progress.note(invitation(world, data.kubeconfig), {
+      progress.note(invitation(world.ca.address, data.kubeconfig, options.rootToken), {
         environment: {
           KUBECONFIG: data.kubeconfig,
           VAULT_ADDR: world.ca.address,
@@ -183,13 +183,13 @@ function started<T>(part: T | undefined): T {
   });
 }
 
-function invitation(world: World, kubeconfig: string): string {
+function invitation(caAddress: string, kubeconfig: string, rootToken: string): string {
   return [
     '',
     'It is all up. In another terminal:',
     `  export KUBECONFIG=${kubeconfig}`,
-    `  export VAULT_ADDR=${world.ca.address}`,
-    '  export VAULT_TOKEN=my-token',
+    `  export VAULT_ADDR=${caAddress}`,
+    `  export VAULT_TOKEN=${rootToken}`,
     '  kubectl get certificates,clusterissuers,bundles -A',
     'Ctrl-C stops everything.',
   ].join('\n');

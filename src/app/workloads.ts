@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Clock, ClockScale } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import { type Child, startChild } from './child.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -140,7 +141,9 @@ function launch(
           resolve(event);
         };
         waiting.add(look);
-        child.ready(() => undefined).catch(reject);
+        void child.ended.then((how) =>
+          reject(new Fault(`the workload ${name} ${how}`, { code: 'app.workload.ended', blame: 'capstan' })),
+        );
       }),
   };
 }
