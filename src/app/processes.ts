@@ -47,15 +47,8 @@ const restartLimit = 5;
 const stableAfterMs = 10_000;
 const restartAfterMs = 200;
 
-/**
- * V8 lets its young generation grow to 48 MB before it collects it; these processes hold little that is young for
- * long, and a laptop has better use for the memory.
- */
-const smallYoungGeneration = '--max-semi-space-size=2';
-
 /** Keeps up the CA and the cluster, each a process of its own. */
-export function processes({ program: [node, ...script], ...rest }: ProcessesOptions): Processes {
-  const options: ProcessesOptions = { ...rest, program: [node, smallYoungGeneration, ...script] };
+export function processes(options: ProcessesOptions): Processes {
   const { data, rootToken, vaultListen, apiListen } = options;
   const clockArgs = (dashes: string) =>
     options.scale
