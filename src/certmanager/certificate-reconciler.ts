@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { formatDuration, parseDuration } from '../base/duration.ts';
 import type { Entropy } from '../base/entropy.ts';
 import { describeError, Fault } from '../base/fault.ts';
 import type { Log } from '../base/log.ts';
@@ -20,6 +21,7 @@ import {
   keys,
   ownedBy,
 } from './kinds.ts';
+import { type Requester, whoAsks } from './requester.ts';
 import { secretManager } from './secret-content.ts';
 import { signingRequest } from './signing-request.ts';
 
@@ -163,7 +165,7 @@ export class CertificateReconciler {
     try {
       const request = await this.#context.kube.create(
         certificateRequests,
-        requestObject(step, certificate, pem),
+        requestObject(step, certificate, pem, await whoAsks(this.#context.kube)),
       );
       const message = `Created new CertificateRequest resource ${JSON.stringify(step.name)}`;
       this.#context.tell(certificate, {
@@ -211,6 +213,7 @@ function requestObject(
   { name, revision, keySecretName }: CertificateStep & { do: 'create request' },
   certificate: Certificate,
   pem: string,
+  requester: Requester,
 ): CertificateRequest {
   const { metadata, spec } = certificate;
   const copied = Object.entries(metadata.annotations ?? {}).filter(
@@ -234,9 +237,11 @@ function requestObject(
     spec: {
       request: Buffer.from(pem).toString('base64'),
       issuerRef: spec.issuerRef,
-      ...(spec.duration === undefined ? {} : { duration: spec.duration }),
+      // As Go writes it, whatever form the Certificate has it in.
+      ...(spec.duration === undefined ? {} : { duration: formatDuration(parseDuration(spec.duration)) }),
       ...(spec.isCA === undefined ? {} : { isCA: spec.isCA }),
       ...(spec.usages === undefined ? {} : { usages: spec.usages }),
+      ...requester,
     },
   };
 }

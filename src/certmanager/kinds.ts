@@ -152,6 +152,9 @@ export interface CertificateRequestSpec {
   isCA?: boolean;
   usages?: string[];
   username?: string;
+  uid?: string;
+  groups?: string[];
+  extra?: Record<string, string[]>;
 }
 
 export interface CertificateRequestStatus {

@@ -73,6 +73,42 @@ test('the main job: a verified issuer, a signed certificate, a Secret, and the e
   await manager.close();
 });
 
+test('a request says who asks, and for how long, as upstream writes it', async () => {
+  const world = await certificateWorld();
+  const userInfo = {
+    username: 'system:serviceaccount:cert-manager:cert-manager',
+    groups: ['system:authenticated'],
+  };
+  const asked: string[] = [];
+  const manager = await world.start({
+    ...world.kube,
+    async ask<T>(path: string): Promise<T> {
+      asked.push(path);
+      return { status: { userInfo: { ...userInfo, uid: '', extra: {} } } } as T;
+    },
+  });
+  await world.createCertificate();
+  await world.settle();
+  const [request] = await world.requests();
+  expect(request!.spec).toEqual({
+    request: expect.any(String),
+    issuerRef: { name: 'vault-issuer', kind: 'ClusterIssuer' },
+    duration: '48h0m0s',
+    isCA: true,
+    usages: ['cert sign', 'crl sign', 'server auth', 'client auth'],
+    ...userInfo,
+  });
+  expect(asked).toEqual(['/apis/authentication.k8s.io/v1/selfsubjectreviews']);
+  await manager.close();
+});
+
+test('where the server does not say who asks, the request is made without', async () => {
+  const { world, manager } = await issued();
+  const [request] = await world.requests();
+  expect(request!.spec.username).toBeUndefined();
+  await manager.close();
+});
+
 test('renews 25 hours before the end, with a new key and one request kept', async () => {
   const { world, manager } = await issued();
   const first = await world.leaf();
@@ -224,7 +260,7 @@ test('the issuer comes last: whatever the order of creation, all becomes ready w
   expect(await world.issuerCondition('Ready')).toMatchObject({
     status: 'False',
     reason: 'VaultError',
-    message: 'Failed to initialize Vault client: secret "my-secret-token" not found',
+    message: 'Failed to initialize Vault client: secrets "my-secret-token" not found',
   });
   await world.createToken();
   await world.settle();

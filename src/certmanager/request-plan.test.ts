@@ -97,7 +97,11 @@ test.each<[string, Partial<RequestFacts>, object]>([
   [
     'an issuer of no type',
     { issuer: issuer('True', {}) },
-    { type: 'Ready', reason: 'Pending', message: 'Missing issuer type' },
+    {
+      type: 'Ready',
+      reason: 'Pending',
+      message: "Missing issuer type: no issuer specified for Issuer 'app/ca'",
+    },
   ],
   [
     'an issuer not judged yet',

@@ -100,7 +100,9 @@ function issuerMissing({ request, issuer }: RequestFacts, nowMs: number): Reques
 
 function issuerNotReady({ request, issuer }: RequestFacts, nowMs: number): RequestStep | undefined {
   if (issuerType(issuer!) === undefined) {
-    return pending(request, { reason: 'IssuerTypeMissing', message: 'Missing issuer type' }, nowMs);
+    const { namespace = '', name } = issuer!.metadata;
+    const message = `Missing issuer type: no issuer specified for Issuer '${namespace}/${name}'`;
+    return pending(request, { reason: 'IssuerTypeMissing', message }, nowMs);
   }
   if (hasCondition(issuer!, 'Ready', 'True')) return undefined;
   const message = 'Referenced issuer does not have a Ready status condition';

@@ -151,7 +151,7 @@ test('roots and a client certificate for the connection come from the spec or it
 });
 
 test.each([
-  [{ name: 'absent' }, 'secret "absent" not found'],
+  [{ name: 'absent' }, 'secrets "absent" not found'],
   [{ name: 'secret', key: 'absent' }, `no data for "absent" in secret 'cert-manager/secret'`],
 ])('a token that is not there is named: %j', async (tokenSecretRef, message) => {
   const kube = await kubeWith({ token: 't' });

@@ -78,7 +78,7 @@ function secretReader(kube: KubeClient, namespace: string): ReadKey {
   return async ({ name, key }, defaultKey = '') => {
     const secret = await kube.get<Secret>(secrets, name, namespace);
     if (!secret) {
-      throw new Fault(`secret ${JSON.stringify(name)} not found`, {
+      throw new Fault(`secrets ${JSON.stringify(name)} not found`, {
         code: 'certmanager.secret.missing',
         blame: 'operator',
         fix: `create it in namespace ${namespace}`,
@@ -87,6 +87,7 @@ function secretReader(kube: KubeClient, namespace: string): ReadKey {
     const wanted = key || defaultKey;
     const value = secret.data?.[wanted];
     if (value === undefined) {
+      // Upstream writes the name before the namespace; nobody would look for the Secret there.
       throw new Fault(`no data for ${JSON.stringify(wanted)} in secret '${namespace}/${name}'`, {
         code: 'certmanager.secret.key',
         blame: 'operator',
