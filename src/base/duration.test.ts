@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { formatDuration, hourMs, minuteMs, parseDuration, secondMs } from './duration.ts';
+import { durationProblem, formatDuration, hourMs, minuteMs, parseDuration, secondMs } from './duration.ts';
 import { Fault } from './fault.ts';
 
 test.each([
@@ -49,4 +49,14 @@ test('never fails with anything but a fault', () => {
       }
     }),
   );
+});
+
+test.each([
+  ['', 'time: invalid duration ""'],
+  ['soon', 'time: invalid duration "soon"'],
+  ['1.5', 'time: missing unit in duration "1.5"'],
+  ['1h30', 'time: missing unit in duration "1h30"'],
+  ['1zz', 'time: unknown unit "zz" in duration "1zz"'],
+])('Go says of %j: %s', (text, problem) => {
+  expect(durationProblem(text)).toBe(problem);
 });

@@ -38,6 +38,15 @@ export function parseDuration(text: string): number {
   return sign === '-' ? -total : total;
 }
 
+/** What Go says of a duration that it cannot read: no number, no unit behind it, or none that it knows. */
+export function durationProblem(text: string): string {
+  const [, unit] =
+    /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))*(?:\d+\.?\d*|\.\d+)([^\d.]*)/.exec(text) ?? [];
+  if (unit === undefined) return `time: invalid duration ${JSON.stringify(text)}`;
+  const problem = unit === '' ? 'missing unit' : `unknown unit ${JSON.stringify(unit)}`;
+  return `time: ${problem} in duration ${JSON.stringify(text)}`;
+}
+
 /** A duration as Go prints it: `48h0m0s`, `1m30s`, `1.5s`, `250ms`, `0s`. */
 export function formatDuration(durationMs: number): string {
   if (durationMs === 0) return '0s';

@@ -1,4 +1,4 @@
-import { dayMs, parseDuration, secondMs } from '../../base/duration.ts';
+import { dayMs, durationProblem, parseDuration, secondMs } from '../../base/duration.ts';
 import { Fault } from '../../base/fault.ts';
 import type { CommandContext } from '../command.ts';
 import { variable } from './environment.ts';
@@ -150,15 +150,6 @@ export function parseFlagDuration(value: string): number {
     if (!(error instanceof Fault)) throw error;
     throw new Error(durationProblem(value), { cause: error });
   }
-}
-
-/** What Go says of a duration that it cannot read: no number, no unit behind it, or none that it knows. */
-function durationProblem(value: string): string {
-  const [, unit] =
-    /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))*(?:\d+\.?\d*|\.\d+)([^\d.]*)/.exec(value) ?? [];
-  if (unit === undefined) return `time: invalid duration ${JSON.stringify(value)}`;
-  const problem = unit === '' ? 'missing unit' : `unknown unit ${JSON.stringify(unit)}`;
-  return `time: ${problem} in duration ${JSON.stringify(value)}`;
 }
 
 function accessors(held: ReadonlyMap<string, Held>, given: ReadonlySet<string>): Flags {
