@@ -60,6 +60,23 @@ describe('the envelope', () => {
     expect((await vault.call('GET', 'pki/config/urls')).body).not.toHaveProperty('issuing_certificates');
   });
 
+  test('mounts that are always there say what Vault sets for them', async () => {
+    const { data: secret } = await vault.call('GET', 'sys/mounts');
+    expect(secret['sys/']).toMatchObject({ config: { passthrough_request_headers: ['Accept'] } });
+    expect(secret['sys/']).not.toHaveProperty('deprecation_status');
+    expect(secret['pki/']).toMatchObject({ deprecation_status: 'supported' });
+    const { data: auth } = await vault.call('GET', 'sys/auth');
+    expect(auth['token/']).toMatchObject({ type: 'token', config: { token_type: 'default-service' } });
+    expect((await vault.call('GET', 'sys/auth/token')).data).toEqual(auth['token/']);
+    expect((await vault.call('GET', 'sys/auth/token/tune')).data).toEqual({
+      default_lease_ttl: 2_764_800,
+      description: 'token based credentials',
+      force_no_cache: false,
+      max_lease_ttl: 2_764_800,
+      token_type: 'default-service',
+    });
+  });
+
   test('nothing to say is 204 to a write and 404 to a read or a list', async () => {
     const written = await vault.call('POST', 'sys/mounts/pki/tune', { description: 'x' });
     expect([written.status, written.text]).toEqual([204, '']);
@@ -68,6 +85,7 @@ describe('the envelope', () => {
       ['GET', 'pki/cert/00:11'],
       ['GET', 'pki/certs?list=true'],
       ['GET', 'pki/issuers?list=true'],
+      ['GET', 'pki/keys?list=true'],
     ] as const) {
       const read = await vault.call(method, path);
       expect([path, read.status, read.body]).toEqual([path, 404, { errors: [] }]);
@@ -135,6 +153,7 @@ describe('requests', () => {
 });
 
 describe('errors', () => {
+  const occurred = (message: string) => [`1 error occurred:\n\t* ${message}\n\n`];
   const denied = ['1 error occurred:\n\t* permission denied\n\n'];
 
   test.each([
@@ -168,10 +187,21 @@ describe('errors', () => {
       400,
       ['invalid URL found in Authority Information Access (AIA) parameter ocsp_servers: nonsense'],
     ],
-    ['POST', 'sys/mounts/pki', { type: 'pki' }, 409, ['path is already in use at pki/']],
-    ['POST', 'sys/mounts/pki/below', { type: 'pki' }, 409, ['path is already in use at pki/']],
-    ['POST', 'sys/mounts/sys', { type: 'pki' }, 400, ['path is already in use at sys/']],
-    ['POST', 'sys/mounts/auth/x', { type: 'pki' }, 400, ['path is already in use at auth/']],
+    ['POST', 'sys/mounts/pki', { type: 'pki' }, 400, ['path is already in use at pki/']],
+    ['POST', 'sys/mounts/pki/below', { type: 'pki' }, 400, ['path is already in use at pki/']],
+    ['POST', 'sys/mounts/sys', { type: 'pki' }, 400, ['cannot mount "sys/"']],
+    ['POST', 'sys/mounts/auth/x', { type: 'pki' }, 400, ['cannot mount "auth/x/"']],
+    ['POST', 'sys/mounts/identity', { type: 'pki' }, 400, ['cannot mount "identity/"']],
+    ['POST', 'sys/mounts/sys/tune', { description: 'x' }, 400, ['cannot tune "sys/"']],
+    [
+      'POST',
+      'sys/mounts/pki/tune',
+      { max_lease_ttl: '1zz' },
+      400,
+      ['unable to parse max TTL of 1zz: time: unknown unit "zz" in duration "1zz"'],
+    ],
+    ['GET', 'sys/auth/none', undefined, 400, ['No auth engine at none/']],
+    ['GET', 'sys/auth/none/tune', undefined, 400, ['cannot fetch sysview for path "auth/none/"']],
     [
       'POST',
       'sys/policies/acl/bad',
@@ -179,16 +209,25 @@ describe('errors', () => {
       400,
       ['failed to parse policy: At 1:11: expected a key, found the end'],
     ],
+    [
+      'POST',
+      'sys/policies/acl/bad',
+      { policy: 'pth "a" {}\npath "b" {}\nptah "c" {}' },
+      400,
+      [
+        'failed to parse policy: 2 errors occurred:\n' +
+          '\t* invalid key "pth" on line 1\n\t* invalid key "ptah" on line 3\n\n',
+      ],
+    ],
     ['POST', 'sys/policies/acl/empty', {}, 400, ["'policy' parameter not supplied or empty"]],
     ['PUT', 'sys/policies/acl/root', { policy: 'path "a" {}' }, 400, ['cannot update "root" policy']],
     ['DELETE', 'sys/policies/acl/default', undefined, 400, ['cannot delete default policy']],
-    ['POST', 'pki/root/sign-intermediate', {}, 400, ['"csr" is empty']],
     [
       'POST',
       'pki/root/sign-intermediate',
       { csr: 'nonsense' },
-      400,
-      [expect.stringMatching(/^csr contains no data|could not be parsed/)],
+      500,
+      occurred('could not fetch the CA certificate (was one set?): no default issuer currently configured'),
     ],
     [
       'POST',
@@ -202,7 +241,35 @@ describe('errors', () => {
       'pki/root/generate/internal',
       { key_type: 'dsa' },
       400,
-      ['unknown key type "dsa"; use rsa, ec or ed25519'],
+      ['unknown key type dsa; use rsa, ec or ed25519'],
+    ],
+    [
+      'POST',
+      'pki/root/generate/internal',
+      { key_type: 'ec', key_bits: 111 },
+      400,
+      ['unsupported bit length for EC key: 111'],
+    ],
+    [
+      'POST',
+      'pki/root/generate/internal',
+      { key_type: 'rsa', key_bits: 1024 },
+      400,
+      ['RSA keys < 2048 bits are unsafe and not supported: got 1024'],
+    ],
+    [
+      'POST',
+      'pki/root/generate/internal',
+      { ttl: 'zz' },
+      400,
+      ['Field validation failed: error converting input for field "ttl": time: invalid duration "zz"'],
+    ],
+    [
+      'POST',
+      'pki/root/generate/existing',
+      { key_ref: 'none' },
+      400,
+      ['failed to lookup public key from existing key: unable to find PKI key for reference: none'],
     ],
     [
       'POST',
@@ -211,11 +278,78 @@ describe('errors', () => {
       400,
       ['The "format" path parameter must be "pem", "der" or "pem_bundle"'],
     ],
-    ['GET', 'pki/issuer/none', undefined, 400, ['unable to find PKI issuer for reference: none']],
+    ['GET', 'pki/issuer/none', undefined, 500, occurred('unable to find PKI issuer for reference: none')],
+    ['GET', 'pki/issuer/default', undefined, 500, occurred('no default issuer currently configured')],
+    // Who needs no token is told in one line.
+    ['GET', 'pki/issuer/none/json', undefined, 500, ['unable to find PKI issuer for reference: none']],
+    ['GET', 'pki/cert/ca', undefined, 400, ['no default issuer currently configured']],
+    ['GET', 'pki/cert/ca_chain', undefined, 400, ['no default issuer currently configured']],
+    ['GET', 'pki/cert/crl', undefined, 500, ['no default issuer currently configured']],
+    ['GET', 'pki/key/default', undefined, 500, occurred('no default key currently configured')],
+    ['GET', 'pki/key/none', undefined, 500, occurred('unable to find PKI key for reference: none')],
+    [
+      'POST',
+      'pki/config/issuers',
+      { default: 'none' },
+      400,
+      ['Error resolving issuer reference: unable to find PKI issuer for reference: none'],
+    ],
+    [
+      'POST',
+      'pki/config/issuers',
+      { default_follows_latest_issuer: true },
+      400,
+      ["Invalid issuer specification; must be non-empty and can't be 'default'."],
+    ],
+    [
+      'POST',
+      'pki/config/keys',
+      { default: 'default' },
+      400,
+      ["Invalid key specification; must be non-empty and can't be 'default'."],
+    ],
+    [
+      'POST',
+      'pki/config/keys',
+      { default: 'none' },
+      400,
+      ['Error resolving issuer reference: unable to find PKI key for reference: none'],
+    ],
+    [
+      'POST',
+      'pki/root/replace',
+      {},
+      400,
+      ['Error resolving issuer reference: unable to find PKI issuer for reference: next'],
+    ],
+    ['POST', 'auth/token/lookup-accessor', { accessor: 'none' }, 400, occurred('invalid accessor')],
+    ['POST', 'auth/token/lookup-accessor', {}, 400, occurred('missing accessor')],
+    ['POST', 'auth/token/renew-accessor', { accessor: 'none' }, 400, occurred('invalid accessor')],
+    ['POST', 'auth/token/revoke-accessor', {}, 400, occurred('missing accessor')],
+    ['POST', 'auth/token/revoke-orphan', {}, 400, ['missing token ID']],
+    ['POST', 'auth/token/revoke-orphan', { token: 'none' }, 400, ['token to revoke not found']],
+    ['POST', 'auth/token/create', { ttl: 'zz' }, 400, ['time: invalid duration "zz"']],
+    ['POST', 'auth/token/create/web', {}, 400, ['unknown role web']],
+    ['POST', 'sys/capabilities', { token: 'none', paths: 'x' }, 400, occurred('invalid token')],
+    ['POST', 'sys/capabilities', { paths: 'x' }, 500, occurred('no token found')],
+    ['POST', 'sys/capabilities-accessor', { accessor: 'x', paths: 'x' }, 400, occurred('invalid accessor')],
+    ['POST', 'sys/capabilities-accessor', { paths: 'x' }, 400, ['missing accessor']],
     ['PUT', 'sys/init', {}, 400, ['Vault is already initialized']],
   ] as const)('%s %s with %j', async (method, path, body, status, errors) => {
     const reply = await vault.call(method, path, body);
     expect([reply.status, reply.errors]).toEqual([status, errors]);
+  });
+
+  test('a request that is none is told of once there is an issuer', async () => {
+    await vault.call('POST', 'sys/mounts/with-root', { type: 'pki' });
+    await vault.call('POST', 'with-root/root/generate/internal', { common_name: 'r', key_type: 'ec' });
+    const refusal = async (csr: string) => {
+      const reply = await vault.call('POST', 'with-root/root/sign-intermediate', { csr });
+      return [reply.status, ...reply.errors];
+    };
+    expect(await refusal('')).toEqual([400, '"csr" is empty']);
+    expect(await refusal('nonsense')).toEqual([400, 'csr contains no data']);
+    await vault.call('DELETE', 'sys/mounts/with-root');
   });
 
   test('no token, and one that is none, are permission denied', async () => {

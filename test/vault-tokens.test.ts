@@ -112,9 +112,26 @@ describe('renewal', () => {
     const fixed = await create({ policies: ['default'], ttl: '1h', renewable: 'false' });
     const renew = async (token: string) => (await vault.call('POST', 'auth/token/renew', { token })).errors;
     expect(await renew(fixed.client_token)).toEqual(['lease is not renewable']);
-    expect(await renew(rootToken)).toEqual(['invalid lease ID']);
+    expect(await renew(rootToken)).toEqual(['lease is not renewable']);
     expect(await renew('hvs.none')).toEqual(['token not found']);
     expect(await renew('')).toEqual(['missing token ID']);
+  });
+
+  test('that asks for nothing gives what the one before gave', async () => {
+    const { client_token: token } = await create({ policies: ['default'], ttl: '2h' });
+    const renew = async (body: object) =>
+      (await vault.call('POST', 'auth/token/renew-self', body, token)).auth.lease_duration;
+    expect(await renew({})).toBe(7_200);
+    expect(await renew({ increment: '30m' })).toBe(1_800);
+    expect(await renew({})).toBe(1_800);
+    expect((await self(token)).data).toMatchObject({ creation_ttl: 7_200, ttl: 1_800 });
+  });
+
+  test('by accessor does not tell the token', async () => {
+    const { accessor, client_token: token } = await create({ policies: ['default'], ttl: '2h' });
+    const { auth } = await vault.call('POST', 'auth/token/renew-accessor', { accessor, increment: '3h' });
+    expect(auth).toMatchObject({ accessor, client_token: '', lease_duration: 10_800 });
+    expect((await self(token)).data.ttl).toBe(10_800);
   });
 
   test('of a periodic token goes on for ever', async () => {
@@ -145,6 +162,21 @@ describe('revocation', () => {
       (await vault.call('POST', 'auth/token/revoke-accessor', { accessor: orphan.accessor })).status,
     ).toBe(204);
     expect((await self(orphan.client_token)).status).toBe(403);
+  });
+
+  test('of a token alone leaves its children, as orphans, and asks for sudo', async () => {
+    const policy =
+      'path "auth/token/create*" { capabilities = ["update"] } path "auth/token/revoke-orphan" { capabilities = ["update"] }';
+    await vault.call('PUT', 'sys/policies/acl/maker', { policy });
+    const parent = await create({ policies: ['maker'], ttl: '1h' });
+    const child = await create({}, parent.client_token);
+    const revokeParent = (token: string) =>
+      vault.call('POST', 'auth/token/revoke-orphan', { token: parent.client_token }, token);
+    expect((await revokeParent(parent.client_token)).status).toBe(403);
+    expect((await revokeParent(rootToken)).status).toBe(204);
+    expect((await self(parent.client_token)).status).toBe(403);
+    expect((await self(child.client_token)).data.orphan).toBe(true);
+    expect((await vault.store.list({ prefix: 'token/child/' })).length).toBe(0);
   });
 
   test('of what is not there is no error', async () => {
@@ -184,6 +216,13 @@ test('a token cannot give away more than it has', async () => {
     'root or sudo privileges required to specify token id',
   ]);
   expect((await create({ policies: ['maker'] }, token)).lease_duration).toBe(768 * 3_600);
+});
+
+test('a root token tells when it was made, and that it is not renewable', async () => {
+  const { data } = await self(rootToken);
+  expect(data).toMatchObject({ issue_time: '2026-01-01T00:00:00Z', expire_time: null, renewable: false });
+  // An empty token is the caller's own.
+  expect((await vault.call('POST', 'auth/token/lookup', { token: '' })).data).toEqual(data);
 });
 
 test('accessors are listed', async () => {

@@ -91,6 +91,8 @@ async function csr(
   );
 }
 
+const isDefault = ({ id }: { id: string }) => authority.defaults().issuerId === id;
+
 /** No key that the product would make. */
 function weakKey(): PrivateKey {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 1_024 });
@@ -304,8 +306,8 @@ test('issuers and keys have names of their own; the first issuer is the default'
     issuerName: 'two',
     key: { existing: 'key-one' },
   });
-  expect(authority.isDefault(first.issuer)).toBe(true);
-  expect(authority.isDefault(second.issuer)).toBe(false);
+  expect(isDefault(first.issuer)).toBe(true);
+  expect(isDefault(second.issuer)).toBe(false);
   expect(second.key.id).toBe(first.key.id);
   expect(second.issuer.certificate.publicKey.spki).toEqual(first.issuer.certificate.publicKey.spki);
   expect(authority.issuer('two').id).toBe(second.issuer.id);
@@ -317,6 +319,43 @@ test('issuers and keys have names of their own; the first issuer is the default'
     await expect(authority.generateRoot({ ...rootRequest, issuerName: name })).rejects.toThrow(message);
   }
   expect(() => authority.issuer('three')).toThrow('unable to find PKI issuer for reference: three');
+});
+
+test('the defaults are the first issuer and its key, until others are named or the latest is followed', async () => {
+  expect(authority.defaults()).toEqual({
+    issuerId: undefined,
+    followsLatestIssuer: false,
+    keyId: undefined,
+  });
+  const first = await authority.generateRoot({ ...rootRequest, issuerName: 'first', keyName: 'k1' });
+  const second = await authority.generateRoot({ ...rootRequest, issuerName: 'second', keyName: 'k2' });
+  expect(authority.defaults()).toMatchObject({ issuerId: first.issuer.id, keyId: first.key.id });
+  await authority.setDefaults({ issuer: 'second' });
+  expect(authority.defaults()).toMatchObject({ issuerId: second.issuer.id, keyId: first.key.id });
+  expect(authority.issuer('default').id).toBe(second.issuer.id);
+  await authority.setDefaults({ key: 'k2' });
+  expect(authority.key('default').id).toBe(second.key.id);
+  await authority.setDefaults({ issuer: 'first', followsLatestIssuer: true });
+  const third = await authority.generateRoot({ ...rootRequest, key: { existing: 'k1' } });
+  expect((await open()).defaults()).toEqual({
+    issuerId: third.issuer.id,
+    followsLatestIssuer: true,
+    keyId: second.key.id,
+  });
+  await expect(authority.setDefaults({ issuer: 'none' })).rejects.toThrow('unable to find PKI issuer');
+  await expect(authority.setDefaults({ key: 'none' })).rejects.toThrow('unable to find PKI key');
+});
+
+test('settings of an earlier version, which name no key, mean the default issuer’s', async () => {
+  const { issuer, key } = await authority.generateRoot(rootRequest);
+  const settings = { urls, defaultIssuerId: issuer.id };
+  await store.commit({
+    puts: [{ key: 'data/x/settings', value: Buffer.from(JSON.stringify(settings)) }],
+  });
+  authority = await open();
+  expect(authority.key('default').id).toBe(key.id);
+  await authority.generateRoot(rootRequest);
+  expect(authority.key('default').id).toBe(key.id);
 });
 
 test('every kind of key makes a root that signs', async () => {
@@ -363,6 +402,18 @@ describe('the CRL', () => {
     expect(second.der).toEqual(same.der);
     expect([first.number, second.number].map(Number)).toEqual([1, 2]);
     expect(second.nextUpdate).toBe(clock.now() + 72 * hourMs);
+  });
+
+  test('is signed anew when asked to, for every issuer', async () => {
+    await authority.generateRoot({ ...rootRequest, issuerName: 'one' });
+    await authority.generateRoot({ ...rootRequest, issuerName: 'two' });
+    const numbers = async () =>
+      (await Promise.all(['one', 'two'].map((name) => authority.crl(name)))).map(
+        (der) => readCrl(der).number,
+      );
+    const before = await numbers();
+    await authority.rotateCrls();
+    expect(await numbers()).toEqual(before.map((number) => number! + 1n));
   });
 
   test('needs an issuer', async () => {

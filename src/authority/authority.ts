@@ -15,6 +15,7 @@ import { signerOf } from '../x509/signature.ts';
 import type { AiaUrls, CaRequest } from './ca-request.ts';
 import { crlKeeper } from './crl.ts';
 import {
+  defaultKeyId,
   findIssuer,
   findKey,
   type Holdings,
@@ -53,6 +54,21 @@ export interface SignedIntermediate {
   warnings: readonly string[];
 }
 
+/** What stands in where a request names no issuer or no key. */
+export interface Defaults {
+  /** Undefined while there is none. */
+  issuerId: string | undefined;
+  /** Whether each new issuer becomes the default one. */
+  followsLatestIssuer: boolean;
+  keyId: string | undefined;
+}
+
+export interface DefaultsChange {
+  issuer?: string;
+  followsLatestIssuer?: boolean;
+  key?: string;
+}
+
 /** A certification authority, whatever protocol speaks for it. What its calls answer is durable by then. */
 export interface Authority {
   /** @throws Fault `authority.*` for what the rules refuse */
@@ -67,7 +83,12 @@ export interface Authority {
   /** @throws Fault `authority.issuer.absent` */
   issuer(reference: string): Issuer;
   chain(issuer: Issuer): readonly Certificate[];
-  isDefault(issuer: Issuer): boolean;
+  keys(): readonly CaKey[];
+  /** @throws Fault `authority.key.absent` */
+  key(reference: string): CaKey;
+  defaults(): Defaults;
+  /** Changes what `change` holds; references as `issuer` and `key` take them. */
+  setDefaults(change: DefaultsChange): Promise<void>;
   urls(): AiaUrls;
   setUrls(urls: AiaUrls): Promise<void>;
   /** An issued certificate; `serial` in hexadecimal, parted by colons, dashes or nothing. */
@@ -76,6 +97,8 @@ export interface Authority {
   serials(range: { after?: string; limit?: number }): Promise<string[]>;
   /** The issuer's CRL, DER: signed anew where it would soon be out of date. */
   crl(issuer: string): Promise<Buffer>;
+  /** Signs every issuer's CRL anew. */
+  rotateCrls(): Promise<void>;
 }
 
 export interface AuthorityOptions {
@@ -140,8 +163,7 @@ class StoredAuthority implements Authority {
           ...record.puts,
           { key: this.#at.issuer(issuer.id), value: writeIssuer(issuer) },
           ...(made ? [{ key: this.#at.key(key.id), value: writeKey(key) }] : []),
-          // The first issuer is the default one, and stays so.
-          this.#putSettings({ defaultIssuerId: issuer.id, ...from.settings }),
+          this.#putSettings(withDefaults(from, issuer)),
         ],
       };
       return { batch, result: { issuer, key, warnings: plan.warnings } };
@@ -185,20 +207,42 @@ class StoredAuthority implements Authority {
     return chainOf(issuer, this.#holdings.issuers);
   }
 
-  isDefault({ id }: Issuer): boolean {
-    return id === this.#holdings.settings.defaultIssuerId;
+  keys(): readonly CaKey[] {
+    return this.#holdings.keys;
+  }
+
+  key(reference: string): CaKey {
+    return findKey(this.#holdings, reference);
+  }
+
+  defaults(): Defaults {
+    const { defaultIssuerId, defaultFollowsLatestIssuer = false } = this.#holdings.settings;
+    return {
+      issuerId: defaultIssuerId,
+      followsLatestIssuer: defaultFollowsLatestIssuer,
+      keyId: defaultKeyId(this.#holdings),
+    };
+  }
+
+  setDefaults({ issuer, followsLatestIssuer, key }: DefaultsChange): Promise<void> {
+    return this.#changeSettings((from) => {
+      // Said, so that it does not change with the default issuer.
+      const keyId = key === undefined ? defaultKeyId(from) : findKey(from, key).id;
+      return {
+        ...from.settings,
+        ...(issuer === undefined ? {} : { defaultIssuerId: findIssuer(from, issuer).id }),
+        ...(followsLatestIssuer === undefined ? {} : { defaultFollowsLatestIssuer: followsLatestIssuer }),
+        ...(keyId === undefined ? {} : { defaultKeyId: keyId }),
+      };
+    });
   }
 
   urls(): AiaUrls {
     return this.#holdings.settings.urls;
   }
 
-  async setUrls(urls: AiaUrls): Promise<void> {
-    await this.#decideAndCommit(async (from) => ({
-      batch: { expect: [this.#settingsAsIn(from)], puts: [this.#putSettings({ ...from.settings, urls })] },
-      result: undefined,
-    }));
-    await this.#reload();
+  setUrls(urls: AiaUrls): Promise<void> {
+    return this.#changeSettings(({ settings }) => ({ ...settings, urls }));
   }
 
   async certificate(serial: string): Promise<Certificate | undefined> {
@@ -219,6 +263,20 @@ class StoredAuthority implements Authority {
   async crl(reference: string): Promise<Buffer> {
     const issuer = this.issuer(reference);
     return this.#crls.current(issuer, findKey(this.#holdings, issuer.keyId));
+  }
+
+  async rotateCrls(): Promise<void> {
+    for (const issuer of this.#holdings.issuers) {
+      await this.#crls.renew(issuer, findKey(this.#holdings, issuer.keyId));
+    }
+  }
+
+  async #changeSettings(decide: (from: Holdings) => Settings): Promise<void> {
+    await this.#decideAndCommit(async (from) => ({
+      batch: { expect: [this.#settingsAsIn(from)], puts: [this.#putSettings(decide(from))] },
+      result: undefined,
+    }));
+    await this.#reload();
   }
 
   /** Decides, and writes what was decided unless what it was decided from has changed; then it decides again. */
@@ -264,6 +322,17 @@ class StoredAuthority implements Authority {
   #putSettings(settings: Settings) {
     return { key: this.#at.settings, value: Buffer.from(JSON.stringify(settings)) };
   }
+}
+
+/** The first issuer and its key are the default ones and stay so, unless the default is to follow the latest. */
+function withDefaults(from: Holdings, latest: Issuer): Settings {
+  const { settings } = from;
+  const keepsIssuer = settings.defaultIssuerId !== undefined && !settings.defaultFollowsLatestIssuer;
+  return {
+    ...settings,
+    ...(keepsIssuer ? {} : { defaultIssuerId: latest.id }),
+    defaultKeyId: defaultKeyId(from) ?? latest.keyId,
+  };
 }
 
 /** `3f-6d-82` of `3F:6D:82`, `3f-6d-82` and `3f6d82`. */

@@ -36,13 +36,13 @@ export interface CrlKeeperOptions {
 export function crlKeeper({ store, clock, keyOf, guard }: CrlKeeperOptions) {
   const underWay = new Map<string, Promise<Buffer>>();
 
-  async function currentOrNew(issuer: Issuer, key: CaKey): Promise<Buffer> {
+  async function currentOrNew(issuer: Issuer, key: CaKey, anew = false): Promise<Buffer> {
     for (let attempt = 1; ; attempt++) {
       const storeKey = keyOf(issuer.id);
       const entry = await store.get(storeKey);
       const record = entry && (JSON.parse(entry.value.toString()) as CrlRecord);
       const now = Math.floor(clock.now() / 1_000) * 1_000;
-      if (record && record.thisUpdate <= now && now < record.nextUpdate - crlGraceMs) {
+      if (!anew && record && record.thisUpdate <= now && now < record.nextUpdate - crlGraceMs) {
         return Buffer.from(record.der, 'base64');
       }
       const next = await signCrl(issuer, key, { number: (record?.number ?? 0) + 1, thisUpdate: now });
@@ -68,6 +68,10 @@ export function crlKeeper({ store, clock, keyOf, guard }: CrlKeeperOptions) {
       const made = currentOrNew(issuer, key).finally(() => underWay.delete(issuer.id));
       underWay.set(issuer.id, made);
       return made;
+    },
+    /** Signs a new one, whatever there is. */
+    async renew(issuer: Issuer, key: CaKey): Promise<void> {
+      await currentOrNew(issuer, key, true);
     },
   };
 }

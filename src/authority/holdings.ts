@@ -23,6 +23,10 @@ export interface Settings {
   urls: AiaUrls;
   /** The issuer that signs where a request names none. */
   defaultIssuerId?: string;
+  /** Whether each new issuer takes the default's place. */
+  defaultFollowsLatestIssuer?: boolean;
+  /** The key that is taken where a request names none; undefined for the default issuer's. */
+  defaultKeyId?: string;
 }
 
 /** What an authority has in memory: all but the certificates that it issued. */
@@ -79,9 +83,18 @@ export function findIssuer({ issuers, settings }: Holdings, reference: string): 
   return found;
 }
 
-/** The key that `reference` means: `default` (the default issuer's), an id or a name. */
+export function defaultKeyId({ issuers, settings }: Holdings): string | undefined {
+  return settings.defaultKeyId ?? issuers.find(({ id }) => id === settings.defaultIssuerId)?.keyId;
+}
+
+/**
+ * The key that `reference` means: `default`, an id or a name.
+ *
+ * @throws Fault `authority.key.absent`
+ */
 export function findKey(holdings: Holdings, reference: string): CaKey {
-  const id = reference === 'default' ? findIssuer(holdings, 'default').keyId : reference;
+  const id = reference === 'default' ? defaultKeyId(holdings) : reference;
+  if (id === undefined) throw refused('key.absent', 'no default key currently configured');
   const found = holdings.keys.find((key) => key.id === id || (key.name !== '' && key.name === id));
   if (!found) throw refused('key.absent', `unable to find PKI key for reference: ${reference}`);
   return found;

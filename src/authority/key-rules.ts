@@ -11,7 +11,7 @@ const rsaMaximumBits = 8_192;
 export function checkKeySpec(spec: KeySpec): void {
   if (spec.type !== 'rsa') return;
   if (spec.bits < rsaMinimumBits) {
-    throw refused('key.kind', 'RSA keys < 2048 bits are unsafe and not supported');
+    throw refused('key.kind', `RSA keys < 2048 bits are unsafe and not supported: got ${spec.bits}`);
   }
   if (spec.bits > rsaMaximumBits) {
     throw refused('key.kind', `RSA keys > ${rsaMaximumBits} bits are not supported`);

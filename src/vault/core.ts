@@ -1,4 +1,5 @@
 import {
+  asTold,
   invalidRequest,
   noHandler,
   permissionDenied,
@@ -52,7 +53,11 @@ export function core({ tokens, policies, mounts }: CoreOptions): Core {
 
   async function answerAs(caller: Caller, request: VaultRequest, found: Found | undefined): Promise<Reply> {
     authorise(caller, request, found?.match);
-    return run(caller, request, found);
+    try {
+      return await run(caller, request, found);
+    } catch (error) {
+      throw asTold(error);
+    }
   }
 
   async function run(caller: Caller, request: VaultRequest, found: Found | undefined): Promise<Reply> {

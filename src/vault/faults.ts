@@ -5,8 +5,33 @@ export function invalidRequest(message: string, cause?: unknown): Fault {
   return new Fault(message, { code: 'vault.request.invalid', blame: 'caller', cause });
 }
 
+/** The same where Vault answers an error alone: who has a token reads it among the errors that occurred. */
+export function rejected(message: string): Fault {
+  return new Fault(message, { code: 'vault.request.rejected', blame: 'caller' });
+}
+
+/** What Vault does not own up to be the client's mistake: status 500, told in the form of `rejected`. */
+export function failed(message: string, cause?: unknown): Fault {
+  return new Fault(message, { code: 'vault.request.failed', blame: 'caller', cause });
+}
+
+/** Errors that an engine of Vault's returns without an answer, so that its core tells of them. */
+const bare: ReadonlySet<string> = new Set([
+  'vault.request.rejected',
+  'vault.request.failed',
+  'authority.issuer.absent',
+  'authority.key.absent',
+]);
+
+/** What the core makes of an error on its way to a client whose token is good. */
+export function asTold(error: unknown): unknown {
+  if (!(error instanceof Fault) || !bare.has(error.code)) return error;
+  const { code, blame } = error;
+  return new Fault(coreMessage(error.message), { code, blame, cause: error });
+}
+
 /** The multi-line form in which Vault reports what its core, rather than an engine, found wrong. */
-function coreMessage(...errors: readonly string[]): string {
+export function coreMessage(...errors: readonly string[]): string {
   const head = errors.length === 1 ? '1 error occurred' : `${errors.length} errors occurred`;
   return `${head}:\n${errors.map((error) => `\t* ${error}\n`).join('')}\n`;
 }
@@ -44,8 +69,10 @@ const statuses: Readonly<Record<string, number>> = {
   'vault.path.unsupported': 404,
   'vault.path.unrouted': 404,
   'vault.operation.unsupported': 405,
-  'vault.mount.taken': 409,
   'vault.media-type': 415,
+  'vault.request.failed': 500,
+  'authority.issuer.absent': 500,
+  'authority.key.absent': 500,
   'wire.body.large': 413,
   // What the request was decided from kept changing: worth another try.
   'store.conflict': 503,

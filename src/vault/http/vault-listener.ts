@@ -111,7 +111,7 @@ async function answerOrError(parts: HttpParts, options: ListenerOptions): Promis
     const reply = await core.handle({ id, ...request });
     return wrapReply(id, request.operation, reply);
   } catch (error) {
-    if (!(error instanceof Fault) || statusOf(error) >= 500) {
+    if (!(error instanceof Fault) || (statusOf(error) >= 500 && error.blame !== 'caller')) {
       log.error('a request failed', {
         method: parts.method,
         path: parts.target.split('?')[0],

@@ -51,7 +51,11 @@ test.each([
     { type: 'pki', config: { default_lease_ttl: '800h' } },
     'greater than system max lease TTL of 2764800',
   ],
-  ['pki/', { type: 'pki', config: { max_lease_ttl: 'long' } }, 'unable to parse max TTL of long'],
+  [
+    'pki/',
+    { type: 'pki', config: { max_lease_ttl: 'long' } },
+    'unable to parse max TTL of long: time: invalid duration "long"',
+  ],
   ['pki/', { type: 'pki', config: { listing_visibility: 'all' } }, 'invalid listing_visibility all'],
 ])('refuses %j with %j', (path, fields, message) => {
   expect(() => planMount(path, fields, types)).toThrow(message);

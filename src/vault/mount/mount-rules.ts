@@ -1,4 +1,4 @@
-import { Fault } from '../../base/fault.ts';
+import { describeError } from '../../base/fault.ts';
 import { invalidRequest } from '../faults.ts';
 import { durationMs } from '../routing/coerce.ts';
 import { type FieldTable, type FieldValues, readFields } from '../routing/fields.ts';
@@ -115,13 +115,15 @@ export function tuneMount(mount: Mount, fields: FieldValues<typeof tuneFields>):
 function lease(what: string, text: string | undefined, unchangedMs: number): number {
   if (text === undefined || text === '') return unchangedMs;
   if (text === 'system') return 0;
+  const refusal = (why: string) => invalidRequest(`unable to parse ${what} of ${text}: ${why}`);
+  let ms: number;
   try {
-    const ms = Math.trunc(durationMs(text) / 1_000) * 1_000;
-    if (ms >= 0) return ms;
+    ms = Math.trunc(durationMs(text) / 1_000) * 1_000;
   } catch (error) {
-    if (!(error instanceof Fault)) throw error;
+    throw refusal(describeError(error));
   }
-  throw invalidRequest(`unable to parse ${what} of ${text}: write it like 2160h, or in seconds`);
+  if (ms < 0) throw refusal('it is negative');
+  return ms;
 }
 
 function visibility(text: string): string {

@@ -27,7 +27,13 @@ export function leaseLimits(mount: Pick<Mount, 'defaultLeaseTtlMs' | 'maxLeaseTt
   };
 }
 
-/** As `sys/mounts` shows it; times in seconds. */
+/** What Vault sets for the types that are always mounted, and shows among their settings. */
+const ownSettings: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  system: { passthrough_request_headers: ['Accept'] },
+  token: { token_type: 'default-service' },
+};
+
+/** As `sys/mounts` and `sys/auth` show it; times in seconds. */
 export function describeMount(mount: Mount): Record<string, unknown> {
   return {
     accessor: mount.accessor,
@@ -36,8 +42,10 @@ export function describeMount(mount: Mount): Record<string, unknown> {
       force_no_cache: mount.forceNoCache,
       ...(mount.listingVisibility === '' ? {} : { listing_visibility: mount.listingVisibility }),
       max_lease_ttl: mount.maxLeaseTtlMs / 1_000,
+      ...ownSettings[mount.type],
     },
-    deprecation_status: 'supported',
+    // Only what a user can mount may one day be taken away.
+    ...(mount.type in ownSettings ? {} : { deprecation_status: 'supported' }),
     description: mount.description,
     external_entropy_access: false,
     local: mount.local,
@@ -48,5 +56,19 @@ export function describeMount(mount: Mount): Record<string, unknown> {
     seal_wrap: mount.sealWrap,
     type: mount.type,
     uuid: mount.uuid,
+  };
+}
+
+/** What holds for a mount, as its `tune` shows it: the system's times where it has none of its own. */
+export function describeTuning(mount: Mount): Record<string, unknown> {
+  const limits = leaseLimits(mount);
+  return {
+    default_lease_ttl: limits.defaultTtlMs / 1_000,
+    description: mount.description,
+    force_no_cache: mount.forceNoCache,
+    ...(mount.listingVisibility === '' ? {} : { listing_visibility: mount.listingVisibility }),
+    max_lease_ttl: limits.maxTtlMs / 1_000,
+    ...(mount.options ? { options: mount.options } : {}),
+    ...ownSettings[mount.type],
   };
 }

@@ -6,6 +6,8 @@ import { invalidRequest } from '../faults.ts';
 import type { Engine } from '../routing/route.ts';
 import type { Mount } from './mount.ts';
 
+/** Paths that are Vault's own, whether or not there is anything below them here. */
+const ownPaths = ['audit/', 'auth/', 'cubbyhole/', 'identity/', 'sys/'];
 const tablePrefix = 'mount/';
 /** Mounts whose data is being removed: finished at the next start where a crash came between. */
 const leavingPrefix = 'unmounting/';
@@ -47,7 +49,7 @@ export interface Mounts {
   /** The mount that `path` lies below, and the rest of the path. */
   match(path: string): { mounted: Mounted; rest: string } | undefined;
   at(path: string): Mount | undefined;
-  /** @throws Fault `vault.mount.taken` */
+  /** @throws Fault `vault.request.invalid` for a path that is taken or not to be had */
   enable(plan: Omit<Mount, 'uuid' | 'accessor'>): Promise<Mount>;
   tune(path: string, change: (mount: Mount) => Mount): Promise<void>;
   /** Removes the mount and then all its data; nothing where there is none. */
@@ -123,7 +125,9 @@ class MountTable implements Mounts {
     const row = this.#rows.get(path);
     if (!row) {
       throw invalidRequest(
-        this.#fixedAt(path) ? `cannot tune ${path}` : `tune of path "${path}" failed: no mount entry found`,
+        this.#fixedAt(path)
+          ? `cannot tune ${JSON.stringify(path)}`
+          : `tune of path "${path}" failed: no mount entry found`,
       );
     }
     const mount = change(row.mount);
@@ -175,15 +179,11 @@ class MountTable implements Mounts {
   }
 
   #assertFree(path: string): void {
-    const taken = [...this.#rows.keys(), ...this.#options.fixed.map(({ mount }) => mount.path), 'auth/'];
-    for (const other of taken) {
-      if (!other.startsWith(path) && !path.startsWith(other)) continue;
-      throw new Fault(`path is already in use at ${other}`, {
-        // Vault tells a clash with its own paths apart.
-        code: this.#rows.has(other) ? 'vault.mount.taken' : 'vault.request.invalid',
-        blame: 'caller',
-      });
+    if (ownPaths.some((own) => path.startsWith(own))) {
+      throw invalidRequest(`cannot mount ${JSON.stringify(path)}`);
     }
+    const taken = [...this.#rows.keys()].find((other) => other.startsWith(path) || path.startsWith(other));
+    if (taken !== undefined) throw invalidRequest(`path is already in use at ${taken}`);
   }
 }
 

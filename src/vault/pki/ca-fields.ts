@@ -105,19 +105,22 @@ const curves: Readonly<Record<number, Curve>> = {
 export function readKeySpec(type = 'rsa', bits = 0): KeySpec {
   switch (type) {
     case 'rsa':
-      if (![0, 2048, 3072, 4096, 8192].includes(bits)) {
-        throw invalidRequest(`invalid bit length for RSA key: ${bits}`);
+      if (bits !== 0 && bits < 2_048) {
+        throw invalidRequest(`RSA keys < 2048 bits are unsafe and not supported: got ${bits}`);
+      }
+      if (![0, 2_048, 3_072, 4_096, 8_192].includes(bits)) {
+        throw invalidRequest(`unsupported bit length for RSA key: ${bits}`);
       }
       return { type: 'rsa', bits: bits || 2_048 };
     case 'ec': {
       const curve = curves[bits];
-      if (!curve) throw invalidRequest(`invalid bit length for EC key: ${bits}`);
+      if (!curve) throw invalidRequest(`unsupported bit length for EC key: ${bits}`);
       return { type: 'ec', curve };
     }
     case 'ed25519':
       return { type: 'ed25519' };
     default:
-      throw invalidRequest(`unknown key type ${JSON.stringify(type)}; use rsa, ec or ed25519`);
+      throw invalidRequest(`unknown key type ${type}; use rsa, ec or ed25519`);
   }
 }
 

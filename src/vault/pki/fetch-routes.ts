@@ -3,6 +3,7 @@ import { barePem } from '../../authority/issuer.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { encodePem } from '../../x509/pem.ts';
+import { invalidRequest } from '../faults.ts';
 import { defineRoute, noFields } from '../routing/define-route.ts';
 import type { FieldTable } from '../routing/fields.ts';
 import type { Answer, Route } from '../routing/route.ts';
@@ -26,13 +27,16 @@ export const fetchRoutes: readonly Route<Authority>[] = [
   raw('crl/pem', pemCrl, crlPem),
   raw('cert/crl/raw', derCrl, defaultCrl),
   raw('cert/crl/raw/pem', pemCrl, crlPem),
-  enveloped('cert/ca', (authority) => barePem(authority.issuer('default').certificate)),
+  enveloped('cert/ca', (authority) => barePem(caToRead(() => ca(authority)))),
   enveloped('cert/crl', async (authority) => encodePem('X509 CRL', await authority.crl('default')).trimEnd()),
   defineRoute('cert/ca_chain', {
     fields: noFields,
     open: true,
     on: {
-      read: (authority) => ({ data: { ...certificateData(chain(authority)), ca_chain: chain(authority) } }),
+      read: (authority) => {
+        const whole = caToRead(() => chain(authority));
+        return { data: { ...certificateData(whole), ca_chain: whole } };
+      },
     },
   }),
   raw(
@@ -109,6 +113,16 @@ function certificateData(certificate: string): Record<string, unknown> {
 
 function ca(authority: Authority): Certificate {
   return authority.issuer('default').certificate;
+}
+
+/** In the envelope Vault calls it the client's mistake to ask for the CA too early; for CRLs it does not. */
+function caToRead<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof Fault && error.code === 'authority.issuer.absent')) throw error;
+    throw invalidRequest(error.message, error);
+  }
 }
 
 function chain(authority: Authority): string {

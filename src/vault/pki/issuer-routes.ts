@@ -1,7 +1,8 @@
 import type { Authority } from '../../authority/authority.ts';
 import type { Issuer } from '../../authority/issuer.ts';
-import { certificatePem, serialText } from '../../x509/certificate.ts';
+import { type Certificate, certificatePem, serialText } from '../../x509/certificate.ts';
 import { encodePem } from '../../x509/pem.ts';
+import { signatureAlgorithm } from '../../x509/signature.ts';
 import { defineRoute, noFields } from '../routing/define-route.ts';
 import type { FieldTable } from '../routing/fields.ts';
 import type { Answer, Route } from '../routing/route.ts';
@@ -78,7 +79,7 @@ function listIssuers(
   const info = issuers.map((issuer) => [
     issuer.id,
     {
-      is_default: authority.isDefault(issuer),
+      is_default: issuer.id === authority.defaults().issuerId,
       issuer_name: issuer.name,
       key_id: issuer.keyId,
       serial_number: serialText(issuer.certificate.serial),
@@ -93,17 +94,25 @@ function readIssuer(authority: Authority, issuer: Issuer): Answer {
       ...describe(authority, issuer),
       crl_distribution_points: [],
       delta_crl_distribution_points: [],
-      enable_aia_url_templating: false,
       issuing_certificates: [],
       key_id: issuer.keyId,
       leaf_not_after_behavior: issuer.leafNotAfterBehavior,
       manual_chain: null,
       ocsp_servers: [],
-      revocation_signature_algorithm: '',
+      revocation_signature_algorithm: signatureName(issuer.certificate),
       revoked: false,
       usage: 'crl-signing,issuing-certificates,ocsp-signing,read-only',
     },
   };
+}
+
+/** As Vault names it: the algorithm that the issuer itself was signed with. */
+function signatureName({ signatureAlgorithm: algorithm }: Certificate): string {
+  const known = signatureAlgorithm(algorithm);
+  if (!known?.hash) return known?.name ?? '';
+  const hash = known.hash.replace('-', '');
+  if (known.keyType === 'ec') return `ECDSAWith${hash}`;
+  return known.padding === 'PSS' ? `${hash}WithRSAPSS` : `${hash}WithRSA`;
 }
 
 /** What anyone may read of an issuer. */

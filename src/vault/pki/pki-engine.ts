@@ -5,12 +5,14 @@ import type { Store } from '../../store/store.ts';
 import { leaseLimits } from '../mount/mount.ts';
 import type { EngineMaker } from '../mount/mounts.ts';
 import { engine } from '../routing/route.ts';
+import { defaultRoutes } from './default-routes.ts';
 import { fetchRoutes } from './fetch-routes.ts';
 import { issuerRoutes } from './issuer-routes.ts';
+import { keyRoutes } from './key-routes.ts';
 import { rootRoutes } from './root-routes.ts';
 import { urlRoutes } from './url-routes.ts';
 
-const routes = [...rootRoutes, ...urlRoutes, ...issuerRoutes, ...fetchRoutes];
+const routes = [...rootRoutes, ...urlRoutes, ...issuerRoutes, ...keyRoutes, ...defaultRoutes, ...fetchRoutes];
 
 /** Makes the engine of type `pki`: Vault's paths over an authority of the mount's own. */
 export function pkiEngine(options: { store: Store; clock: Clock; entropy: Entropy }): EngineMaker {

@@ -5,7 +5,7 @@ import { type Certificate, serialText } from '../../x509/certificate.ts';
 import { type PrivateKey, writePrivateKey } from '../../x509/key.ts';
 import { decodePem } from '../../x509/pem.ts';
 import { type CertificateRequest, readRequest } from '../../x509/request.ts';
-import { invalidRequest } from '../faults.ts';
+import { failed, invalidRequest } from '../faults.ts';
 import { defineRoute } from '../routing/define-route.ts';
 import type { FieldTable, FieldValues } from '../routing/fields.ts';
 import type { Answer, Captures, Route } from '../routing/route.ts';
@@ -73,7 +73,7 @@ async function generateRoot(authority: Authority, { fields, captures }: RootGive
     ...readCaRequest(fields),
     key:
       kind === 'existing'
-        ? { existing: fields.key_ref || 'default' }
+        ? { existing: existingKey(authority, fields.key_ref || 'default') }
         : { generate: readKeySpec(fields.key_type, fields.key_bits) },
     keyName: fields.key_name ?? '',
     issuerName: fields.issuer_name ?? '',
@@ -81,6 +81,15 @@ async function generateRoot(authority: Authority, { fields, captures }: RootGive
   });
   const exported = kind === 'exported' ? exportedKey(root, format, fields.private_key_format) : undefined;
   return { data: describeRoot(root, format, exported), warnings: root.warnings };
+}
+
+function existingKey(authority: Authority, reference: string): string {
+  try {
+    return authority.key(reference).id;
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    throw invalidRequest(`failed to lookup public key from existing key: ${error.message}`, error);
+  }
 }
 
 function describeRoot(
@@ -124,8 +133,8 @@ async function signIntermediate(
 ): Promise<Answer> {
   const format = readFormat(fields.format);
   const request = readCaRequest(fields);
-  const csr = readCsr(fields.csr ?? '');
   const issuer = findIssuer(authority, issuerRef);
+  const csr = readCsr(fields.csr ?? '');
   const signed = await authority.signIntermediate(
     issuer.id,
     {
@@ -145,7 +154,7 @@ function findIssuer(authority: Authority, reference: string) {
     return authority.issuer(reference);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    throw invalidRequest(`could not fetch the CA certificate (was one set?): ${error.message}`, error);
+    throw failed(`could not fetch the CA certificate (was one set?): ${error.message}`, error);
   }
 }
 

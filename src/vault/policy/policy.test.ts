@@ -90,11 +90,11 @@ test('the default policy can be read', () => {
 });
 
 test.each([
-  ['pth "a" {}', 'failed to parse policy: invalid key "pth" on line 1'],
+  ['pth "a" {}', 'failed to parse policy: 1 error occurred:\n\t* invalid key "pth" on line 1\n\n'],
   ['path "a" { capabilities = ["write"] }', 'failed to parse policy: path "a": invalid capability "write"'],
   [
     'path "a" {\n capabilites = [] }',
-    'failed to parse policy: path "a": invalid key "capabilites" on line 2',
+    'failed to parse policy: 1 error occurred:\n\t* path "a": invalid key "capabilites" on line 2\n\n',
   ],
   ['path "a" { policy = "admin" }', 'failed to parse policy: path "a": invalid policy "admin"'],
   ['path "a/+*" {}', 'failed to parse policy: path "a/+*": invalid use of wildcards (\'+*\' is forbidden)'],

@@ -1,4 +1,5 @@
 import { describeError, Fault } from '../../base/fault.ts';
+import { coreMessage } from '../faults.ts';
 import { durationMs } from '../routing/coerce.ts';
 import { type HclItem, type HclObject, type HclValue, isHclObject, parseHcl, parseHclJson } from './hcl.ts';
 
@@ -40,9 +41,7 @@ export interface Policy {
 export function parsePolicy(source: string): Policy {
   try {
     const document = source.trimStart().startsWith('{') ? parseHclJson(source) : parseHcl(source);
-    for (const item of document.items) {
-      if (!['path', 'name'].includes(item.keys[0])) throw invalidKey(item);
-    }
+    assertKeys(document.items, new Set(['path', 'name']));
     const stanzas = document.items.filter(({ keys }) => keys[0] === 'path').flatMap(pathStanzas);
     return { rules: stanzas.flatMap(([path, body]) => readRule(path, body) ?? []) };
   } catch (error) {
@@ -55,8 +54,14 @@ function policyFault(message: string, cause?: unknown): Fault {
   return new Fault(message, { code: 'vault.policy', blame: 'caller', cause });
 }
 
-function invalidKey({ keys, at }: HclItem): Fault {
-  return policyFault(`invalid key ${JSON.stringify(keys[0])} on line ${at.line}`);
+/** Tells of every key that has no business there, in the form in which Vault does. */
+function assertKeys(items: readonly HclItem[], known: ReadonlySet<string>, where = ''): void {
+  const wrong = items.filter(({ keys }) => !known.has(keys[0]));
+  if (wrong.length === 0) return;
+  const told = wrong.map(
+    ({ keys, at }) => `${where}invalid key ${JSON.stringify(keys[0])} on line ${at.line}`,
+  );
+  throw policyFault(coreMessage(...told));
 }
 
 /** `path "a" {}`, `path = { "a" = {} }` and JSON's `"path": [{ "a": {} }]` all say the same. */
@@ -95,12 +100,11 @@ const ruleKeys = new Set([
 
 function readRule(name: string, body: HclObject): PathRule | undefined {
   const where = `path ${JSON.stringify(name)}`;
+  assertKeys(body.items, ruleKeys, `${where}: `);
   const values = new Map<string, HclValue>();
   for (const item of body.items) {
-    const [key] = item.keys;
-    if (item.keys.length > 1 || !ruleKeys.has(key)) {
-      throw policyFault(`${where}: invalid key ${JSON.stringify(key)} on line ${item.at.line}`);
-    }
+    const [key, ...more] = item.keys;
+    if (more.length > 0) throw policyFault(`${where}: ${key} takes a value, on line ${item.at.line}`);
     if (values.has(key)) throw policyFault(`${where}: ${key} is given twice, again on line ${item.at.line}`);
     values.set(key, item.value);
   }

@@ -1,4 +1,4 @@
-import { parseDuration, secondMs } from '../../base/duration.ts';
+import { durationProblem, parseDuration, secondMs } from '../../base/duration.ts';
 import { Fault } from '../../base/fault.ts';
 
 /**
@@ -51,7 +51,11 @@ export function durationMs(value: unknown): number {
   if (typeof value === 'number' && Number.isFinite(value)) return value * secondMs;
   if (typeof value !== 'string') throw misfit(value, 'a duration');
   if (/^[+-]?\d+$/.test(value)) return Number(value) * secondMs;
-  return parseDuration(value.trim());
+  try {
+    return parseDuration(value.trim());
+  } catch (error) {
+    throw new Fault(durationProblem(value), { code: 'vault.field', blame: 'caller', cause: error });
+  }
 }
 
 /** A list whose commas stay where they are. */

@@ -1,4 +1,4 @@
-import { invalidRequest } from '../faults.ts';
+import { failed, invalidRequest, rejected } from '../faults.ts';
 import type { AccessList } from '../policy/access-list.ts';
 import { defineRoute } from '../routing/define-route.ts';
 import type { FieldTable, FieldValues } from '../routing/fields.ts';
@@ -18,8 +18,9 @@ export const capabilityRoutes: readonly Route<SysContext>[] = [
     dataAtTop: true,
     on: {
       update: async ({ tokens, policies }, { fields }) => {
-        const found = fields.token ? await tokens.lookup(fields.token) : undefined;
-        if (!found) throw invalidRequest(fields.token ? 'invalid token' : 'no token found');
+        if (!fields.token) throw failed('no token found');
+        const found = await tokens.lookup(fields.token);
+        if (!found) throw rejected('invalid token');
         return describe(await policies.access(found.token.policies), fields);
       },
     },
@@ -31,7 +32,7 @@ export const capabilityRoutes: readonly Route<SysContext>[] = [
       update: async ({ tokens, policies }, { fields }) => {
         if (!fields.accessor) throw invalidRequest('missing accessor');
         const token = await tokens.byAccessor(fields.accessor);
-        if (!token) throw invalidRequest('invalid accessor');
+        if (!token) throw rejected('invalid accessor');
         return describe(await policies.access(token.policies), fields);
       },
     },

@@ -1,5 +1,5 @@
 import { denied, invalidRequest } from '../faults.ts';
-import { describeMount, leaseLimits, type Mount } from '../mount/mount.ts';
+import { describeMount, describeTuning, type Mount } from '../mount/mount.ts';
 import { enableFields, mountPath, planMount, tuneFields, tuneMount } from '../mount/mount-rules.ts';
 import { defineRoute, noFields } from '../routing/define-route.ts';
 import type { Answer, Caller, Route } from '../routing/route.ts';
@@ -10,7 +10,10 @@ export const mountRoutes: readonly Route<SysContext>[] = [
     fields: tuneFields,
     dataAtTop: true,
     on: {
-      read: (context, { captures }) => readTuning(context, captures.path!),
+      read: (context, { captures }) => {
+        const path = mountPath(captures.path!);
+        return readTuning(path, context.mounts().at(path));
+      },
       update: async (context, { captures, fields }) => {
         await context.mounts().tune(mountPath(captures.path!), (mount) => tuneMount(mount, fields));
         return undefined;
@@ -38,6 +41,28 @@ export const mountRoutes: readonly Route<SysContext>[] = [
     dataAtTop: true,
     on: { read: (context) => ({ data: table(secretMounts(context)) }) },
   }),
+  defineRoute('auth/*path/tune', {
+    fields: noFields,
+    dataAtTop: true,
+    on: {
+      read: (context, { captures }) => {
+        const path = mountPath(captures.path!);
+        return readTuning(`auth/${path}`, authMountAt(context, path));
+      },
+    },
+  }),
+  defineRoute('auth/*path', {
+    fields: noFields,
+    dataAtTop: true,
+    on: {
+      read: (context, { captures }) => {
+        const path = mountPath(captures.path!);
+        const mount = authMountAt(context, path);
+        if (!mount) throw invalidRequest(`No auth engine at ${path}`);
+        return { data: describeMount(mount) };
+      },
+    },
+  }),
   defineRoute('auth', {
     fields: noFields,
     dataAtTop: true,
@@ -54,6 +79,10 @@ export const mountRoutes: readonly Route<SysContext>[] = [
   }),
 ];
 
+function authMountAt({ fixed }: SysContext, path: string): Mount | undefined {
+  return fixed.auth.find((mount) => mount.path === path);
+}
+
 function secretMounts({ fixed, mounts }: SysContext): Mount[] {
   return [...fixed.secret, ...mounts().all()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
 }
@@ -69,22 +98,9 @@ function mountAt(context: SysContext, text: string): Mount {
   return mount;
 }
 
-/** What holds for the mount: the system's times where it has none of its own. */
-function readTuning(context: SysContext, text: string): Answer {
-  const path = mountPath(text);
-  const mount = context.mounts().at(path);
+function readTuning(path: string, mount: Mount | undefined): Answer {
   if (!mount) throw invalidRequest(`cannot fetch sysview for path "${path}"`);
-  const limits = leaseLimits(mount);
-  return {
-    data: {
-      default_lease_ttl: limits.defaultTtlMs / 1_000,
-      description: mount.description,
-      force_no_cache: mount.forceNoCache,
-      ...(mount.listingVisibility === '' ? {} : { listing_visibility: mount.listingVisibility }),
-      max_lease_ttl: limits.maxTtlMs / 1_000,
-      ...(mount.options ? { options: mount.options } : {}),
-    },
-  };
+  return { data: describeTuning(mount) };
 }
 
 /** The mount that a path lies below, for clients that must know its type before they use it. */

@@ -12,7 +12,7 @@ export interface LeaseLimits {
 export interface LifetimeRequest {
   /** What a renewal asks for; 0 for nothing. */
   incrementMs: number;
-  /** What the token was made with; 0 for the default. */
+  /** What the token was made or last renewed with; 0 for the default. */
   ttlMs: number;
   periodMs: number;
   explicitMaxTtlMs: number;

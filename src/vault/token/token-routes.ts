@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
-import { denied, invalidRequest } from '../faults.ts';
+import { denied, invalidRequest, rejected } from '../faults.ts';
 import { formatInstant } from '../instant.ts';
 import type { Policies } from '../policy/policies.ts';
 import { defineRoute, noFields } from '../routing/define-route.ts';
@@ -21,6 +21,7 @@ export interface TokenContext {
 const tokenField = { token: 'text' } as const satisfies FieldTable;
 const accessorField = { accessor: 'text' } as const satisfies FieldTable;
 const renewFields = { token: 'text', increment: 'duration' } as const satisfies FieldTable;
+const renewAccessorFields = { accessor: 'text', increment: 'duration' } as const satisfies FieldTable;
 
 export const tokenRoutes: readonly Route<TokenContext>[] = [
   defineRoute('accessors', { fields: noFields, sudo: true, on: { list: listAccessors } }),
@@ -36,11 +37,20 @@ export const tokenRoutes: readonly Route<TokenContext>[] = [
       update: (context, { fields, path, caller }) => create(context, { fields, path, caller, orphan: false }),
     },
   }),
+  // There are no token roles here, so none is known.
+  defineRoute('create/:role_name', {
+    fields: createFields,
+    on: {
+      update: (_, { captures }) => {
+        throw invalidRequest(`unknown role ${captures.role_name}`);
+      },
+    },
+  }),
   defineRoute('lookup', {
     fields: tokenField,
     on: {
-      read: (context, { fields, caller }) => lookup(context, fields.token ?? caller.presented.id),
-      update: (context, { fields, caller }) => lookup(context, fields.token ?? caller.presented.id),
+      read: (context, { fields, caller }) => lookup(context, fields.token || caller.presented.id),
+      update: (context, { fields, caller }) => lookup(context, fields.token || caller.presented.id),
     },
   }),
   defineRoute('lookup-self', {
@@ -53,14 +63,15 @@ export const tokenRoutes: readonly Route<TokenContext>[] = [
   defineRoute('lookup-accessor', { fields: accessorField, on: { update: lookupAccessor } }),
   defineRoute('renew', {
     fields: renewFields,
-    on: { update: (context, { fields }) => renew(context, fields.token ?? '', fields.increment ?? 0) },
+    on: { update: (context, { fields }) => renew(context, fields.token ?? '', fields.increment) },
   }),
   defineRoute('renew-self', {
     fields: renewFields,
     on: {
-      update: (context, { fields, caller }) => renew(context, caller.presented.id, fields.increment ?? 0),
+      update: (context, { fields, caller }) => renew(context, caller.presented.id, fields.increment),
     },
   }),
+  defineRoute('renew-accessor', { fields: renewAccessorFields, on: { update: renewAccessor } }),
   defineRoute('revoke', {
     fields: tokenField,
     on: { update: (context, { fields }) => revoke(context, fields.token ?? '') },
@@ -69,6 +80,7 @@ export const tokenRoutes: readonly Route<TokenContext>[] = [
     fields: tokenField,
     on: { update: (context, { caller }) => revoke(context, caller.presented.id) },
   }),
+  defineRoute('revoke-orphan', { fields: tokenField, sudo: true, on: { update: revokeOrphan } }),
   defineRoute('revoke-accessor', { fields: accessorField, on: { update: revokeAccessor } }),
 ];
 
@@ -118,7 +130,6 @@ function describeAuth(token: Token, id: string): Record<string, unknown> {
 }
 
 async function lookup(context: TokenContext, id: string): Promise<Answer> {
-  if (id === '') throw invalidRequest('missing token ID');
   const found = await context.tokens.lookup(id);
   if (!found) throw denied('bad token');
   return { data: describeToken(found.token, id, context.clock.now()) };
@@ -133,10 +144,14 @@ async function lookupAccessor(
   { tokens, clock }: TokenContext,
   { fields }: { fields: { accessor?: string } },
 ): Promise<Answer> {
-  if (!fields.accessor) throw invalidRequest('missing accessor');
-  const token = await tokens.byAccessor(fields.accessor);
-  if (!token) throw invalidRequest('invalid accessor');
-  return { data: describeToken(token, '', clock.now()) };
+  return { data: describeToken(await tokenOf(tokens, fields.accessor), '', clock.now()) };
+}
+
+async function tokenOf(tokens: Tokens, accessor = ''): Promise<Token> {
+  if (accessor === '') throw rejected('missing accessor');
+  const token = await tokens.byAccessor(accessor);
+  if (!token) throw rejected('invalid accessor');
+  return token;
 }
 
 function describeToken(token: Token, id: string, nowMs: number): Record<string, unknown> {
@@ -149,7 +164,7 @@ function describeToken(token: Token, id: string, nowMs: number): Record<string, 
     expire_time: token.expiresMs === undefined ? null : formatInstant(token.expiresMs),
     explicit_max_ttl: token.explicitMaxTtlMs / 1_000,
     id,
-    ...(token.expiresMs === undefined ? {} : { issue_time: formatInstant(token.createdMs) }),
+    issue_time: formatInstant(token.createdMs),
     ...(token.renewedMs === undefined
       ? {}
       : {
@@ -162,25 +177,41 @@ function describeToken(token: Token, id: string, nowMs: number): Record<string, 
     path: token.path,
     ...(token.periodMs > 0 ? { period: token.periodMs / 1_000 } : {}),
     policies: token.policies,
-    ...(token.expiresMs === undefined ? {} : { renewable: token.renewable }),
+    renewable: token.renewable,
     ttl: remainingSeconds(token, nowMs),
     type: 'service',
   };
 }
 
-async function renew(context: TokenContext, id: string, incrementMs: number): Promise<Answer> {
+async function renew(context: TokenContext, id: string, incrementMs = 0): Promise<Answer> {
   if (id === '') throw invalidRequest('missing token ID');
   const found = await context.tokens.lookup(id);
   if (!found) throw invalidRequest('token not found');
+  return extend(context, found.token, { id, incrementMs });
+}
+
+/** Whoever has only the accessor is not told the token. */
+async function renewAccessor(
+  context: TokenContext,
+  { fields: { accessor, increment = 0 } }: { fields: { accessor?: string; increment?: number } },
+): Promise<Answer> {
+  return extend(context, await tokenOf(context.tokens, accessor), { id: '', incrementMs: increment });
+}
+
+async function extend(
+  context: TokenContext,
+  found: Token,
+  { id, incrementMs }: { id: string; incrementMs: number },
+): Promise<Answer> {
   const nowMs = context.clock.now();
   let warnings: string[] = [];
   let ttlMs = 0;
-  const token = await context.tokens.extend(found.token, (current) => {
-    if (current.expiresMs === undefined) throw invalidRequest('invalid lease ID');
+  const token = await context.tokens.extend(found, (current) => {
     if (!current.renewable) throw invalidRequest('lease is not renewable');
-    const request = { ...current, incrementMs, startMs: current.createdMs };
+    const lastTtlMs = current.renewedTtlMs ?? current.ttlMs;
+    const request = { ...current, incrementMs, ttlMs: lastTtlMs, startMs: current.createdMs };
     ({ ttlMs, warnings } = leaseLifetime(request, context.limits(), nowMs));
-    return { ...current, expiresMs: nowMs + ttlMs, renewedMs: nowMs };
+    return { ...current, expiresMs: nowMs + ttlMs, renewedMs: nowMs, renewedTtlMs: ttlMs };
   });
   return { auth: { ...describeAuth(token, id), lease_duration: ttlMs / 1_000 }, warnings };
 }
@@ -191,11 +222,22 @@ async function revoke({ tokens }: TokenContext, id: string): Promise<undefined> 
   if (found) await tokens.revoke(found.token.name);
 }
 
+/** The children live on, as orphans. */
+async function revokeOrphan(
+  { tokens }: TokenContext,
+  { fields: { token: id = '' } }: { fields: { token?: string } },
+): Promise<undefined> {
+  if (id === '') throw invalidRequest('missing token ID');
+  const found = await tokens.lookup(id);
+  if (!found) throw invalidRequest('token to revoke not found');
+  await tokens.revokeAlone(found.token.name);
+}
+
 async function revokeAccessor(
   { tokens }: TokenContext,
   { fields }: { fields: { accessor?: string } },
 ): Promise<Answer | undefined> {
-  if (!fields.accessor) throw invalidRequest('missing accessor');
+  if (!fields.accessor) throw rejected('missing accessor');
   const token = await tokens.byAccessor(fields.accessor);
   if (!token) return { warnings: ['No token found with this accessor'] };
   await tokens.revoke(token.name);

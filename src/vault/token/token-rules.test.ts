@@ -121,7 +121,7 @@ test.each([
   [{ ttl: '-1h' }, 'ttl must be positive'],
   [{ type: 'batch' }, 'batch tokens are not supported; leave type out for a service token'],
   [{ type: 'other' }, "invalid 'token_type' value"],
-  [{ ttl: 'soon' }, '"soon" is not a duration'],
+  [{ ttl: 'soon' }, 'time: invalid duration "soon"'],
 ])('without sudo %j is refused', (fields, message) => {
   expect(() => planToken(fields, at())).toThrow(message);
 });

@@ -12,7 +12,7 @@ export interface Token {
   /** Requests it is still good for; 0 for any number, -1 once the last one is under way. */
   numUses: number;
   createdMs: number;
-  /** The time to live it was given, from its creation or its last renewal; 0 for ever. */
+  /** The time to live it was made with; 0 for ever. */
   ttlMs: number;
   explicitMaxTtlMs: number;
   periodMs: number;
@@ -22,6 +22,8 @@ export interface Token {
   /** Undefined for a token that does not expire. */
   expiresMs?: number;
   renewedMs?: number;
+  /** The time to live that its last renewal gave it: what the next one gives where it asks for nothing else. */
+  renewedTtlMs?: number;
 }
 
 /** A token with the text it was presented by. */

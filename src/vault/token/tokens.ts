@@ -50,6 +50,8 @@ export interface Tokens {
   extend(token: Token, change: (token: Token) => Token): Promise<Token>;
   /** Revokes the token of that name and all below it. */
   revoke(name: string): Promise<void>;
+  /** Revokes the token of that name; those below it become orphans. */
+  revokeAlone(name: string): Promise<void>;
   /** Removes what has expired; called by itself as time goes on. */
   sweep(): Promise<void>;
   close(): void;
@@ -136,13 +138,18 @@ class TokenTable implements Tokens {
 
   async revoke(name: string): Promise<void> {
     // Its own record first: from then on nothing below it is alive, and nothing more can come below it.
-    const found = await this.#record(name);
-    if (found) await this.#store.commit({ deletes: this.#writes(found.token).map(({ key }) => key) });
-    const prefix = keyOf.child(name, '');
-    for (const { key } of await this.#store.list({ prefix })) {
-      await this.revoke(key.slice(prefix.length));
+    await this.#remove(name);
+    for (const { key, child } of await this.#children(name)) {
+      await this.revoke(child);
       await this.#store.commit({ deletes: [key] });
     }
+  }
+
+  async revokeAlone(name: string): Promise<void> {
+    await this.#orphanChildren(name);
+    await this.#remove(name);
+    // Those that it made meanwhile; from now on it makes none.
+    await this.#orphanChildren(name);
   }
 
   async sweep(): Promise<void> {
@@ -178,6 +185,32 @@ class TokenTable implements Tokens {
 
   #draw(length: number, prefix = ''): string {
     return prefix + randomText(this.#options.entropy, length, base62);
+  }
+
+  async #remove(name: string): Promise<void> {
+    const found = await this.#record(name);
+    if (found) await this.#store.commit({ deletes: this.#writes(found.token).map(({ key }) => key) });
+  }
+
+  async #children(name: string): Promise<{ key: string; child: string }[]> {
+    const prefix = keyOf.child(name, '');
+    const entries = await this.#store.list({ prefix });
+    return entries.map(({ key }) => ({ key, child: key.slice(prefix.length) }));
+  }
+
+  async #orphanChildren(name: string): Promise<void> {
+    for (const { key, child } of await this.#children(name)) {
+      while (!(await this.#orphan(child, key)));
+    }
+  }
+
+  /** False where the token was changed meanwhile. */
+  async #orphan(name: string, childKey: string): Promise<boolean> {
+    const found = await this.#record(name);
+    if (!found) return committed(this.#store, { deletes: [childKey] });
+    const { parent: _, ...orphan } = found.token;
+    const expect = [{ key: keyOf.token(name), revision: found.revision }];
+    return committed(this.#store, { expect, puts: this.#writes(orphan), deletes: [childKey] });
   }
 
   async #record(name: string): Promise<TokenRecord | undefined> {
