@@ -12,12 +12,20 @@ const writingSteps = [
   ...['namespaces', 'token-secret', 'cluster-issuer', 'identity-issuer', 'bundle', 'workloads'],
 ];
 
-const pids = new Map<string, number>();
+/** Which processes are killed, by the steps that started them: both at every step, each alone where they talk. */
+const cases: [at: string, victims: string[]][] = [
+  ...writingSteps.map((at): [string, string[]] => [at, ['ca-start', 'cluster-start']]),
+  ...['token-secret', 'cluster-issuer', 'identity-issuer'].flatMap((at): [string, string[]][] => [
+    [at, ['ca-start']],
+    [at, ['cluster-start']],
+  ]),
+];
 
-test.each(writingSteps)(
-  'both processes killed with -9 after %s: the tutorial completes, nothing is lost',
-  async (at) => {
-    const data = join(folder.path, at);
+test.each(cases)(
+  'kill -9 after %s of what %j started: the tutorial completes, nothing is lost',
+  async (at, victims) => {
+    const data = join(folder.path, [at, ...victims].join('-'));
+    const pids = new Map<string, number>();
     const up = start([
       'up',
       '--once',
@@ -37,7 +45,7 @@ test.each(writingSteps)(
         const { pid } = ('details' in report ? (report.details ?? {}) : {}) as { pid?: number };
         if (pid !== undefined) pids.set(report.step, pid);
         if (report.step !== at || killed > 0) continue;
-        for (const step of ['ca-start', 'cluster-start']) {
+        for (const step of victims) {
           process.kill(pids.get(step)!, 'SIGKILL');
           killed++;
         }
@@ -45,7 +53,7 @@ test.each(writingSteps)(
       seen = lines.length;
     });
     const { status, stdout } = await up.finished;
-    expect(killed).toBe(2);
+    expect(killed).toBe(victims.length);
     expect(stdout).not.toContain('"state":"failed"');
     expect(status).toBe(0);
 
