@@ -64,7 +64,10 @@ describe('the envelope', () => {
     const { data: secret } = await vault.call('GET', 'sys/mounts');
     expect(secret['sys/']).toMatchObject({ config: { passthrough_request_headers: ['Accept'] } });
     expect(secret['sys/']).not.toHaveProperty('deprecation_status');
-    expect(secret['pki/']).toMatchObject({ deprecation_status: 'supported' });
+    expect(secret['pki/']).toMatchObject({
+      deprecation_status: 'supported',
+      running_plugin_version: 'v1.17.0+builtin.capstan',
+    });
     const { data: auth } = await vault.call('GET', 'sys/auth');
     expect(auth['token/']).toMatchObject({ type: 'token', config: { token_type: 'default-service' } });
     expect((await vault.call('GET', 'sys/auth/token')).data).toEqual(auth['token/']);

@@ -44,13 +44,6 @@ export function core({ tokens, policies, mounts }: CoreOptions): Core {
     return { presented: { ...presented, token }, access: await policies.access(token.policies) };
   }
 
-  /** Whether the caller's policies let the request through. Default is no. */
-  function authorise({ access }: Caller, request: VaultRequest, match: Match | undefined): void {
-    const { path, operation } = request;
-    if (!access.allows(request)) throw permissionDenied();
-    if (match?.route.sudo && !access.hasSudo(path, operation)) throw permissionDenied();
-  }
-
   async function answerAs(caller: Caller, request: VaultRequest, found: Found | undefined): Promise<Reply> {
     authorise(caller, request, found?.match);
     try {
@@ -106,6 +99,13 @@ export function core({ tokens, policies, mounts }: CoreOptions): Core {
     if (!presented) return nobody;
     return { presented, access: await policies.access(presented.token.policies) };
   }
+}
+
+/** Whether the caller's policies let the request through. Default is no. */
+function authorise({ access }: Caller, request: VaultRequest, match: Match | undefined): void {
+  const { path, operation } = request;
+  if (!access.allows(request)) throw permissionDenied();
+  if (match?.route.sudo && !access.hasSudo(path, operation)) throw permissionDenied();
 }
 
 const nobody: Caller = {

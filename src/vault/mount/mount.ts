@@ -1,4 +1,5 @@
 import { type LeaseLimits, systemLease } from '../token/lifetime.ts';
+import { builtinVersion } from '../version.ts';
 
 /** What is mounted at a path, as the store keeps it. */
 export interface Mount {
@@ -51,7 +52,7 @@ export function describeMount(mount: Mount): Record<string, unknown> {
     local: mount.local,
     options: mount.options,
     plugin_version: '',
-    running_plugin_version: '',
+    running_plugin_version: builtinVersion,
     running_sha256: '',
     seal_wrap: mount.sealWrap,
     type: mount.type,

@@ -1,9 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { type Entropy, uuid } from '../../base/entropy.ts';
 import type { Store } from '../../store/store.ts';
-
-/** The release of Vault whose behaviour this server has, and that clients which look at versions are to see. */
-export const vaultVersion = '1.17.0+capstan';
+import { vaultVersion } from '../version.ts';
 
 /** Who this server is, for as long as its store lives. */
 export interface Cluster {
