@@ -5,22 +5,30 @@ const subcommands: Readonly<Record<string, () => Promise<{ command: Command }>>>
   inspect: () => import('./inspect.ts'),
   fingerprint: () => import('./fingerprint.ts'),
   verify: () => import('./verify.ts'),
+  'needs-renewal': () => import('./needs-renewal.ts'),
+  format: () => import('./format.ts'),
+  key: () => import('./public-key.ts'),
+  bundle: () => import('./bundle.ts'),
 };
 
-const help = `Looks at certificates and certificate requests: in files, on stdin, or served.
+const help = `Works with certificates and certificate requests: in files, on stdin, or served.
 
 Usage: capstan certificate COMMAND [ARGUMENTS]
 
-  inspect       print a certificate or request in words, as JSON or as PEM
-  fingerprint   print the fingerprint of a certificate or request
-  verify        say whether a certificate chains to a trusted root
+  inspect         print a certificate or request in words, as JSON or as PEM
+  fingerprint     print the fingerprint of a certificate or request
+  verify          say whether a certificate chains to a trusted root
+  needs-renewal   say by the exit status whether a certificate is due for renewal
+  format          turn PEM into DER and DER into PEM
+  key             print the public key of a certificate or request
+  bundle          put a certificate and its issuer's into one file
 
 The commands take the arguments that step certificate takes and print what it prints.
 capstan certificate COMMAND --help tells more of one.
 `;
 
 export const command: Command = {
-  summary: 'inspect, fingerprint and verify certificates',
+  summary: 'inspect, verify and convert certificates',
   help,
   async run(args, context) {
     const [name, ...rest] = args;

@@ -1,4 +1,5 @@
 import { Fault } from '../../base/fault.ts';
+import type { Certificate } from '../../x509/certificate.ts';
 import type { CommandContext } from '../command.ts';
 import { type Document, readDocument } from './document.ts';
 import { mostBytes, readBytes, tooLarge } from './file.ts';
@@ -26,8 +27,28 @@ export async function readInput(
     });
     return { kind: 'certificates', certificates };
   }
-  if (input === undefined || input === '-') return readDocument(await readStdin(input, context), 'stdin');
-  return readDocument(await readBytes(input, context.cwd), input);
+  const { bytes, from } = await readInputBytes(input, context);
+  return readDocument(bytes, from);
+}
+
+/** The bytes of the file that `input` names, or of stdin for `-` or nothing; and what to call it in a message. */
+export async function readInputBytes(
+  input: string | undefined,
+  context: CommandContext,
+): Promise<{ bytes: Buffer; from: string }> {
+  if (input !== undefined && input !== '-') {
+    return { bytes: await readBytes(input, context.cwd), from: input };
+  }
+  return { bytes: await readStdin(input, context), from: 'stdin' };
+}
+
+/** The certificates of a document. @throws Fault `cli.certificate.request` where it is a request. */
+export function certificatesOf(document: Document, from: string): readonly [Certificate, ...Certificate[]] {
+  if (document.kind === 'certificates') return document.certificates;
+  throw new Fault(`${from} holds a certificate request, which nobody has signed yet`, {
+    code: 'cli.certificate.request',
+    blame: 'caller',
+  });
 }
 
 async function readStdin(input: string | undefined, { stdin }: CommandContext): Promise<Buffer> {

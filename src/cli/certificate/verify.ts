@@ -2,7 +2,7 @@ import { Fault } from '../../base/fault.ts';
 import { verifyChain } from '../../x509/verify.ts';
 import type { Command } from '../command.ts';
 import { readFlags, usageFault } from './flags.ts';
-import { readInput } from './input.ts';
+import { certificatesOf, readInput } from './input.ts';
 import { readRoots } from './roots.ts';
 import { verifyMessage } from './verdict.ts';
 
@@ -43,13 +43,7 @@ export const command: Command = {
     if (input === undefined) throw usageFault('name the certificate to verify', 'verify');
     const { host, roots: rootsPath, servername: serverName } = values;
     const document = await readInput(input, { roots: rootsPath, serverName }, context);
-    if (document.kind === 'request') {
-      throw new Fault(`${input} holds a certificate request, which nobody has signed yet`, {
-        code: 'cli.certificate.request',
-        blame: 'caller',
-      });
-    }
-    const [leaf, ...intermediates] = document.certificates;
+    const [leaf, ...intermediates] = certificatesOf(document, input);
     const roots = await readRoots(rootsPath, context.cwd);
     const dnsName = host === undefined ? {} : { dnsName: host };
     const verdict = verifyChain(leaf, { roots, intermediates, at: context.clock.now(), ...dnsName });
