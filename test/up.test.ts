@@ -78,6 +78,18 @@ test('stays up until told to stop, having said how to reach it, then ends cleanl
   expect(processesUsing(kubeconfig!)).toEqual([]);
 });
 
+test('in memory only, a process that is killed ends it all with one clear line', async () => {
+  const up = start(['up', '--dev', ...anyPorts]);
+  const [, pid] = await up.printed(/start the CA, outside the cluster: \S+ process (\d+)/);
+  await up.printed(/export KUBECONFIG=/);
+  process.kill(Number(pid), 'SIGKILL');
+  expect(await up.finished).toMatchObject({
+    status: 1,
+    stderr:
+      'capstan: the CA was ended by SIGKILL and its state with it; start again, with --data DIR to survive this\n',
+  });
+});
+
 test('kill -9 of the conductor leaves nothing running', async () => {
   const up = start(['up', '--dev', ...anyPorts]);
   const [, kubeconfig] = await up.printed(/export KUBECONFIG=(\S+)/);

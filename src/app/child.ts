@@ -21,6 +21,8 @@ export interface Child {
   readonly running: boolean;
   /** Resolves, once it is gone, with how it ended: `ended with status 1`. */
   readonly ended: Promise<string>;
+  /** The last line that it wrote to stderr. */
+  lastWords(): string | undefined;
   /** Resolves with what `pick` answers for the first stdout line, printed already or coming, that it wants. */
   ready<T>(pick: (line: string) => T | undefined): Promise<T>;
   /** Asks it to end, then makes it, and resolves when it is gone. */
@@ -83,6 +85,7 @@ export function startChild({ name, program, args, env, onLine, onUnexpectedEnd }
       return running;
     },
     ended,
+    lastWords: () => complaints.at(-1),
     ready: (pick) =>
       new Promise((resolve, reject) => {
         const look = (line: string) => {
@@ -113,9 +116,13 @@ function signalChild(child: ChildProcess, signal: NodeJS.Signals): void {
 /** The process' own last words are the best account of why it did not start. */
 function neverReady(name: string, how: string, complaints: readonly string[]): Fault {
   const words = complaints.findLast((line) => line.startsWith('capstan: '))?.slice('capstan: '.length);
-  return new Fault(words ? `${name} did not start: ${words}` : `${name} ${how} before it was ready`, {
-    code: 'app.child.start',
-    blame: 'operator',
-    ...(words || complaints.length === 0 ? {} : { cause: new Error(complaints.join('\n')) }),
-  });
+  const last = complaints.at(-1);
+  const account = last ? `: ${last}` : '';
+  return new Fault(
+    words ? `${name} did not start: ${words}` : `${name} ${how} before it was ready${account}`,
+    {
+      code: 'app.child.start',
+      blame: 'operator',
+    },
+  );
 }

@@ -120,16 +120,19 @@ function supervised<Ready>(
   };
 
   async function ended(how: string): Promise<void> {
-    // Before its first ready line the caller of start() is told.
+    // Before its first ready line the caller of ready() is told.
     if (ready === undefined || stopping) return;
     restarts = systemClock.now() - launchedMs > stableAfterMs ? 1 : restarts + 1;
     if (!data.path || restarts > restartLimit) {
-      const why = data.path ? 'it does not stay up' : 'its state was in memory';
+      const words = child?.lastWords();
+      const why = data.path
+        ? `again and again${words ? `; it last said ${words}` : ''}`
+        : 'and its state with it';
       onLost(
-        new Fault(`${name} ${how}; ${why}`, {
+        new Fault(`${name} ${how} ${why}`, {
           code: 'app.child.lost',
           blame: 'operator',
-          fix: data.path ? 'look at its log above' : 'start again, with --data DIR to survive this',
+          ...(data.path ? {} : { fix: 'start again, with --data DIR to survive this' }),
         }),
       );
       return;

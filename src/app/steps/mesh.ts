@@ -1,4 +1,5 @@
 import { Fault } from '../../base/fault.ts';
+import type { Fingerprint } from '../../inventory/inventory.ts';
 import { type KubeObject, type Resource, serviceAccounts } from '../../kube/resource.ts';
 import type { Outcome, Step } from '../step.ts';
 import { waitFor } from '../wait.ts';
@@ -68,15 +69,16 @@ export const renewalStep: Step<World> = {
     type Certificate = KubeObject & { status?: { revision?: number; notAfter?: string } };
     const before = (await kube.get<Certificate>(certificates, issuerSecret.name, issuerSecret.namespace))!;
     const revision = (before.status?.revision ?? 1) + 1;
+    const { issuer: issuerBefore } = await inventoryOf(world);
     const renewed = await waitFor<Certificate>(
       kube,
       certificates,
       { ...issuerSecret, signal, timeoutMs: 600_000 },
       ({ status }) => (status?.revision ?? 0) >= revision,
     );
-    const leaves = both.map((workload) => workload.count('renewed') + 1);
-    await Promise.all(both.map((workload, index) => reach(workload, 'renewed', leaves[index]!)));
-    await servesTheNewIssuer(world);
+    // A leaf asked for in the moment before identity saw the new issuer is still the old one's: then its next is not.
+    do await Promise.all(both.map((workload) => reach(workload, 'renewed', workload.count('renewed') + 1)));
+    while (await servesLeafOf(issuerBefore.certificate, world));
     const failed = both.reduce((sum, workload) => sum + workload.count('failed'), 0);
     if (failed > 0) {
       throw new Fault(`${failed} exchanges between the workloads failed during the renewal`, {
@@ -93,15 +95,10 @@ export const renewalStep: Step<World> = {
   },
 };
 
-/** The server's leaf, as really presented, is signed by the issuer that the Secret now holds. */
-async function servesTheNewIssuer(world: World): Promise<void> {
-  const { certificates, endpoints, issuer } = await inventoryOf(world);
-  const leaf = certificates.find(({ fingerprint }) => fingerprint === endpoints[0]?.chain[0]);
-  if (issuer.certificate !== undefined && leaf?.signedBy.includes(issuer.certificate)) return;
-  throw new Fault(`${leaf?.subject ?? server} still presents a leaf of the issuer before`, {
-    code: 'app.mesh.renewal',
-    blame: 'capstan',
-  });
+/** Whether the leaf that the server really presents comes with the certificate of that issuer. */
+async function servesLeafOf(issuer: Fingerprint | undefined, world: World): Promise<boolean> {
+  const { endpoints } = await inventoryOf(world);
+  return endpoints[0]!.chain.some((fingerprint) => fingerprint === issuer);
 }
 
 async function ensureServiceAccounts({ kube }: World, accounts: readonly string[]): Promise<void> {
