@@ -58,6 +58,21 @@ const kinds = [
     kind: 'Anchor',
     apiVersion: 'test.capstan.dev/v1',
   },
+  {
+    path: '/apis/networking.k8s.io/v1/namespaces/default/ingresses',
+    kind: 'Ingress',
+    apiVersion: 'networking.k8s.io/v1',
+  },
+  {
+    path: '/apis/networking.k8s.io/v1/ingressclasses',
+    kind: 'IngressClass',
+    apiVersion: 'networking.k8s.io/v1',
+  },
+  {
+    path: '/apis/apiregistration.k8s.io/v1/apiservices',
+    kind: 'APIService',
+    apiVersion: 'apiregistration.k8s.io/v1',
+  },
 ];
 
 /** Names that mean something somewhere in an object, so that random values land where they are read. */

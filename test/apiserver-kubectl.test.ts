@@ -61,6 +61,22 @@ describe.skipIf(!runsKubectl).each(kubectlReleases)('kubectl %s', (release) => {
     await k.ok('delete ingress web -n linkerd');
   });
 
+  test('keeps what would extend another API server, and says that it does not call it', async () => {
+    const service = JSON.stringify({
+      apiVersion: 'apiregistration.k8s.io/v1',
+      kind: 'APIService',
+      metadata: { name: 'v1.example.com' },
+      spec: {
+        ...{ group: 'example.com', version: 'v1', groupPriorityMinimum: 10, versionPriority: 10 },
+        service: { name: 'extra', namespace: 'linkerd' },
+      },
+    });
+    const { stderr } = await k.run('apply -f -', service);
+    expect(stderr).toContain('Warning: this server keeps APIServices and forwards nothing');
+    expect(await k.ok('get apiservices')).toMatch(/v1.example.com +linkerd\/extra +Unknown +\d+s/);
+    await k.ok('delete apiservice v1.example.com');
+  });
+
   test('defines a kind and works with it at once', async () => {
     expect(await k.ok('apply -f -', anchorDefinition)).toContain('anchors.test.capstan.dev created');
     await k.ok('wait --for=condition=Established crd/anchors.test.capstan.dev --timeout=10s');

@@ -27,6 +27,7 @@ const served: Readonly<Record<string, readonly string[]>> = {
   'io.k8s.api.coordination.v1': ['Lease'],
   'io.k8s.api.apps.v1': ['Deployment deploy', 'ReplicaSet rs', 'DaemonSet ds', 'StatefulSet sts'],
   'io.k8s.api.networking.v1': ['Ingress ing', 'IngressClass'],
+  'io.k8s.kube-aggregator.pkg.apis.apiregistration.v1': ['APIService'],
   [apiextensions]: ['CustomResourceDefinition crd crds'],
   'io.k8s.api.rbac.v1': ['Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding'],
   'io.k8s.api.admissionregistration.v1': ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'],
@@ -38,6 +39,7 @@ const served: Readonly<Record<string, readonly string[]>> = {
 const categories: Readonly<Record<string, readonly string[]>> = {
   all: ['Pod', 'Service', 'Deployment', 'ReplicaSet', 'DaemonSet', 'StatefulSet'],
   'api-extensions': [
+    'APIService',
     'CustomResourceDefinition',
     'MutatingWebhookConfiguration',
     'ValidatingWebhookConfiguration',

@@ -59,6 +59,11 @@ export function admit(
 function shortcomings({ type }: View, object: ApiObject): string[] {
   if (type.group === 'admissionregistration.k8s.io')
     return ['this server keeps webhook configurations and calls no webhooks'];
+  if (
+    type.group === 'apiregistration.k8s.io' &&
+    (object['spec'] as { service?: unknown } | undefined)?.service
+  )
+    return ['this server keeps APIServices and forwards nothing to the servers that they name'];
   if (type.kind !== 'CustomResourceDefinition' || type.custom) return [];
   const { conversion } = object['spec'] as { conversion?: { strategy?: string } };
   return conversion?.strategy === 'Webhook'

@@ -292,6 +292,18 @@ const columnsByResource: Readonly<Record<string, readonly ColumnSource[]>> = {
     }),
     ageColumn,
   ],
+  'apiregistration.k8s.io/apiservices': [
+    nameColumn,
+    column('Service', (object) => {
+      const { namespace, name } = (inside(object, 'spec.service') ?? {}) as Field;
+      return name === undefined ? 'Local' : `${print(namespace)}/${print(name)}`;
+    }),
+    column('Available', (object) => {
+      const found = list(inside(object, 'status.conditions')).find(({ type }) => type === 'Available');
+      return print(found?.['status'], 'Unknown');
+    }),
+    ageColumn,
+  ],
   'apiextensions.k8s.io/customresourcedefinitions': [nameColumn, column('Created At', created)],
   'rbac.authorization.k8s.io/roles': roleColumns,
   'rbac.authorization.k8s.io/clusterroles': roleColumns,
