@@ -24,7 +24,7 @@ import {
   readHoldings,
   type Settings,
 } from './holdings.ts';
-import { type CaKey, chainOf, type Issuer, writeIssuer, writeKey } from './issuer.ts';
+import { type CaKey, type Issuer, writeIssuer, writeKey } from './issuer.ts';
 import { type Circumstances, type IntermediateRequest, planIntermediate, planRoot } from './issuing-rules.ts';
 import { checkKeySpec, checkName, checkRequestKey } from './key-rules.ts';
 import { refused } from './refused.ts';
@@ -190,7 +190,7 @@ class StoredAuthority implements Authority {
         this.#settingsAsIn(from),
         ...record.expect,
       ];
-      const result = { certificate, chain: chainOf(issuer, from.issuers), warnings: plan.warnings };
+      const result = { certificate, chain: from.chains(issuer), warnings: plan.warnings };
       return { batch: { expect, puts: record.puts }, result };
     });
   }
@@ -204,7 +204,7 @@ class StoredAuthority implements Authority {
   }
 
   chain(issuer: Issuer): readonly Certificate[] {
-    return chainOf(issuer, this.#holdings.issuers);
+    return this.#holdings.chains(issuer);
   }
 
   keys(): readonly CaKey[] {

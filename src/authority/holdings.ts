@@ -1,6 +1,6 @@
 import type { Store } from '../store/store.ts';
 import { type AiaUrls, noUrls } from './ca-request.ts';
-import { type CaKey, type Issuer, readIssuer, readKey } from './issuer.ts';
+import { type CaKey, type Chains, chainsAmong, type Issuer, readIssuer, readKey } from './issuer.ts';
 import { refused } from './refused.ts';
 
 /** Where an authority keeps what, below its own prefix. */
@@ -32,13 +32,20 @@ export interface Settings {
 /** What an authority has in memory: all but the certificates that it issued. */
 export interface Holdings {
   issuers: readonly Issuer[];
+  chains: Chains;
   keys: readonly CaKey[];
   settings: Settings;
   /** 0 where nothing was set yet. */
   settingsRevision: number;
 }
 
-export const nothing: Holdings = { issuers: [], keys: [], settings: { urls: noUrls }, settingsRevision: 0 };
+export const nothing: Holdings = {
+  issuers: [],
+  chains: chainsAmong([]),
+  keys: [],
+  settings: { urls: noUrls },
+  settingsRevision: 0,
+};
 
 /** Reads the store anew; what has not changed since `before` is kept, and with it its key object. */
 export async function readHoldings(store: Store, prefix: string, before: Holdings): Promise<Holdings> {
@@ -53,11 +60,13 @@ export async function readHoldings(store: Store, prefix: string, before: Holding
     id: string,
     revision: number,
   ) => known.find((one) => one.id === id && one.revision === revision);
+  const known = issuers.map(
+    ({ key, value, revision }) =>
+      kept(before.issuers, key.slice(at.issuers.length), revision) ?? readIssuer(value, revision),
+  );
   return {
-    issuers: issuers.map(
-      ({ key, value, revision }) =>
-        kept(before.issuers, key.slice(at.issuers.length), revision) ?? readIssuer(value, revision),
-    ),
+    issuers: known,
+    chains: chainsAmong(known),
     keys: keys.map(
       ({ key, value, revision }) =>
         kept(before.keys, key.slice(at.keys.length), revision) ?? readKey(value, revision),

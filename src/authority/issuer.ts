@@ -81,8 +81,21 @@ function parse(value: Buffer, what: string): unknown {
   }
 }
 
-/** `issuer` and above it those of `known` that signed the one before, up to a root where it is known. */
-export function chainOf(issuer: Issuer, known: readonly Issuer[]): Certificate[] {
+/** Tells an issuer's certificate and those above it, up to a root where it is known. */
+export type Chains = (issuer: Issuer) => readonly Certificate[];
+
+/** The chains among `known`, each worked out when it is first asked for: whether a root is one takes a signature. */
+export function chainsAmong(known: readonly Issuer[]): Chains {
+  const chains = new Map<string, readonly Certificate[]>();
+  return (issuer) => {
+    const found = chains.get(issuer.id) ?? chainOf(issuer, known);
+    chains.set(issuer.id, found);
+    return found;
+  };
+}
+
+/** `issuer` and above it those of `known` that signed the one before. */
+function chainOf(issuer: Issuer, known: readonly Issuer[]): Certificate[] {
   const chain = [issuer.certificate];
   for (let last = issuer.certificate; !isSelfSigned(last); ) {
     const above = known.find(({ certificate }) => isAbove(certificate, last) && !chain.includes(certificate));

@@ -8,7 +8,6 @@ import {
 } from './faults.ts';
 import type { Mounted, Mounts } from './mount/mounts.ts';
 import type { Policies } from './policy/policies.ts';
-import { unknownFields } from './routing/fields.ts';
 import type { Answer, Caller, Captures, Match, VaultRequest } from './routing/route.ts';
 import type { Tokens } from './token/tokens.ts';
 
@@ -146,10 +145,9 @@ function checkPath({ path, operation }: VaultRequest): void {
 
 function withFieldWarnings(answer: Answer, request: VaultRequest, match: Match, captures: Captures): Answer {
   const { parameters } = match.route;
-  const known = Object.fromEntries(
-    [...parameters, ...Object.keys(captures)].map((name) => [name, 'text' as const]),
-  );
-  const ignored = unknownFields(known, request.data);
+  const ignored = Object.keys(request.data)
+    .filter((name) => !parameters.has(name) && !Object.hasOwn(captures, name))
+    .toSorted();
   const replaced = Object.keys(captures).filter((name) => Object.hasOwn(request.data, name));
   if (ignored.length + replaced.length === 0) return answer;
   const warnings = [...(answer.warnings ?? [])];

@@ -47,13 +47,6 @@ export function readFields<T extends FieldTable>(table: T, raw: RawFields): Fiel
   return values as FieldValues<T>;
 }
 
-/** The names in `raw` that `table` does not know, in order. */
-export function unknownFields(table: FieldTable, raw: RawFields): string[] {
-  return Object.keys(raw)
-    .filter((name) => !Object.hasOwn(table, name))
-    .toSorted();
-}
-
 /** Whole seconds, as Vault keeps them. */
 function nonNegativeDuration(value: unknown): number {
   const ms = Math.trunc(coerce.durationMs(value) / 1_000) * 1_000;

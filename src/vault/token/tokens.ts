@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import { hourMs } from '../../base/duration.ts';
 import { type Entropy, randomText } from '../../base/entropy.ts';
@@ -77,14 +77,15 @@ interface TokenRecord {
 
 class TokenTable implements Tokens {
   readonly #options: TokensOptions;
-  readonly #salt: Buffer;
+  /** Prepared once: every request names a token. */
+  readonly #salt: KeyObject;
   #closed = false;
   #nextSweepMs = Infinity;
   #cancelSweep = () => {};
 
   constructor(options: TokensOptions, salt: Buffer) {
     this.#options = options;
-    this.#salt = salt;
+    this.#salt = createSecretKey(salt);
   }
 
   async lookup(id: string): Promise<PresentedToken | undefined> {
