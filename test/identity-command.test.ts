@@ -114,8 +114,7 @@ test('what is missing or wrong on the command line is told in one line', async (
       /none\.pem cannot be read/,
     ],
     [['workload', '--name', 'x', '--colour'], /Unknown option '--colour'/],
-    [['identity'], /--kubeconfig is missing/],
-    [['identity', '--kubeconfig', 'none'], /none cannot be read/],
+    [['identity', '--kubeconfig', 'none'], /cannot read the kubeconfig .*none: .*name it with --kubeconfig/s],
     [['identity', '--kubeconfig', 'kubeconfig', '--issuance-lifetime', '1'], /"1" is not a duration/],
     [['identity', '--kubeconfig', 'kubeconfig', '--log-level', 'loud'], /--log-level takes/],
   ];

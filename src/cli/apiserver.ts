@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startApiServer } from '../apiserver/server.ts';
 import { openSealedStore } from '../app/sealed-store.ts';
+import { aborted } from '../base/abort.ts';
 import { describeError, Fault } from '../base/fault.ts';
 import { jsonLog } from '../base/log.ts';
 import { formatAddress, parseListenAddress } from '../wire/http-server.ts';
@@ -50,10 +51,7 @@ export const command: Command = {
       writePrivate(kubeconfigPath, await server.kubeconfig('kubernetes-admin', ['system:masters']));
       context.stdout.write(`Kubernetes API on https://${formatAddress(server.address)}\n`);
       context.stdout.write(`administrator: export KUBECONFIG=${kubeconfigPath}\n`);
-      await new Promise<void>((stopped) => {
-        if (context.signal.aborted) stopped();
-        context.signal.addEventListener('abort', () => stopped(), { once: true });
-      });
+      await aborted(context.signal);
       await server.close();
     } finally {
       await store.close();

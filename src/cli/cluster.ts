@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { startCluster } from '../app/cluster.ts';
 import { openSealedStore } from '../app/sealed-store.ts';
+import { aborted } from '../base/abort.ts';
 import { jsonLog } from '../base/log.ts';
 import { parseListenAddress } from '../wire/http-server.ts';
 import { clockFlags, clockFrom } from './clock-flags.ts';
@@ -50,10 +51,7 @@ export const command: Command = {
     });
     const { api, identity, identityName } = cluster;
     context.stdout.write(`${JSON.stringify({ event: 'ready', api, identity, identityName })}\n`);
-    await new Promise<void>((stopped) => {
-      if (context.signal.aborted) stopped();
-      context.signal.addEventListener('abort', () => stopped(), { once: true });
-    });
+    await aborted(context.signal);
     await cluster.close();
     return 0;
   },

@@ -1,4 +1,5 @@
-import { jsonLog, type LogLevel } from '../base/log.ts';
+import { aborted } from '../base/abort.ts';
+import { jsonLog } from '../base/log.ts';
 import { startCertManager } from '../certmanager/controllers.ts';
 import { certManagerDefinitions } from '../certmanager/definitions.ts';
 import { kubeClient } from '../kube/http-kube-client.ts';
@@ -9,7 +10,8 @@ import { httpClient } from '../wire/http-client.ts';
 import { clockFlags, clockFrom } from './clock-flags.ts';
 import type { Command } from './command.ts';
 import { kubeAccess, kubeFlags } from './kube-access.ts';
-import { strictFlags, usageFault } from './strict-flags.ts';
+import { logLevel } from './log-flag.ts';
+import { strictFlags } from './strict-flags.ts';
 import { version } from './version.ts';
 
 const help = `Runs the certificate controllers alone, against any Kubernetes API: Certificates, requests
@@ -36,8 +38,6 @@ Run one of it at a time, and none beside a real cert-manager or trust-manager of
 cluster: each would undo what the other does. It stays up until Ctrl-C.
 `;
 
-const levels = ['debug', 'info', 'warn', 'error'] as const satisfies readonly LogLevel[];
-
 const options = {
   ...kubeFlags,
   ...clockFlags,
@@ -55,8 +55,7 @@ export const command: Command = {
   help,
   async run(args, context) {
     const values = strictFlags('controller', args, options);
-    const level = levels.find((each) => each === values['log-level']);
-    if (!level) throw usageFault('controller', `--log-level is one of ${levels.join(', ')}`);
+    const level = logLevel('controller', values['log-level']);
     const { entropy, signal } = context;
     const clock = clockFrom(values, context.clock);
     const log = jsonLog(clock, (line) => context.stderr.write(line), level);
@@ -106,10 +105,3 @@ export const command: Command = {
     }
   },
 };
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-}

@@ -1,24 +1,23 @@
-import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { type Clock, scaledClock } from '../base/clock.ts';
+import { aborted } from '../base/abort.ts';
 import { parseDuration } from '../base/duration.ts';
-import { describeError, Fault } from '../base/fault.ts';
-import { jsonLog, type LogLevel } from '../base/log.ts';
+import { jsonLog } from '../base/log.ts';
 import { startIdentity } from '../identity/server.ts';
 import { kubeClient } from '../kube/http-kube-client.ts';
-import { readKubeconfig } from '../kube/kubeconfig.ts';
 import { formatAddress, parseListenAddress } from '../wire/http-server.ts';
-import type { Command, CommandContext } from './command.ts';
+import { clockFlags, clockFrom } from './clock-flags.ts';
+import type { Command } from './command.ts';
+import { kubeAccess, kubeFlags } from './kube-access.ts';
+import { logLevel } from './log-flag.ts';
+import { strictFlags, usageFault } from './strict-flags.ts';
 
 const help = `Runs Linkerd's identity service against any Kubernetes API: it certifies workloads by
 their service-account tokens, from the issuer in Secret linkerd-identity-issuer under the
 roots in ConfigMap linkerd-identity-trust-roots, and follows both while it runs. Prints one
 JSON line when it serves; logs go to stderr.
 
-Usage: capstan identity --kubeconfig FILE [FLAGS]
+Usage: capstan identity [FLAGS]
 
-  --kubeconfig FILE         (default: $KUBECONFIG)
+  --kubeconfig FILE         (default: $KUBECONFIG, else ~/.kube/config)
   --context NAME            the kubeconfig's context (default: its current one)
   --listen ADDR             where it certifies (default 0.0.0.0:8080)
   --tls                     serve TLS 1.3 with a certificate it issues to itself; without it,
@@ -36,8 +35,8 @@ Usage: capstan identity --kubeconfig FILE [FLAGS]
 `;
 
 const options = {
-  kubeconfig: { type: 'string' },
-  context: { type: 'string' },
+  ...kubeFlags,
+  ...clockFlags,
   listen: { type: 'string', default: '0.0.0.0:8080' },
   tls: { type: 'boolean', default: false },
   'admin-listen': { type: 'string' },
@@ -46,31 +45,28 @@ const options = {
   'issuance-lifetime': { type: 'string', default: '24h' },
   'clock-skew': { type: 'string', default: '10s' },
   'log-level': { type: 'string', default: 'info' },
-  'clock-origin': { type: 'string', default: '0' },
-  'clock-speed': { type: 'string', default: '1' },
 } as const;
-
-type Flags = ReturnType<typeof parseFlags>;
 
 export const command: Command = {
   summary: "Linkerd's identity service, against any Kubernetes",
   help,
   async run(args, context) {
-    const flags = parseFlags(args);
-    const clock = clockOf(flags);
-    const kube = kubeClient(accessOf(flags, context), { userAgent: 'linkerd-identity' });
+    const flags = strictFlags('identity', args, options);
+    const clock = clockFrom(flags, context.clock);
+    const level = logLevel('identity', flags['log-level']);
+    const kube = kubeClient(kubeAccess(flags, context), { userAgent: 'linkerd-identity' });
     try {
       const identity = await startIdentity({
         kube,
         clock,
         entropy: context.entropy,
-        log: jsonLog(clock, (line) => context.stderr.write(line), levelOf(flags)),
+        log: jsonLog(clock, (line) => context.stderr.write(line), level),
         listen: parseListenAddress(flags.listen),
         tls: flags.tls,
         controlNamespace: flags['control-namespace'],
         trustDomain: flags['trust-domain'],
-        issuanceLifetimeMs: positive(flags, 'issuance-lifetime'),
-        clockSkewMs: positive(flags, 'clock-skew'),
+        issuanceLifetimeMs: positive('issuance-lifetime', flags),
+        clockSkewMs: positive('clock-skew', flags),
         ...(flags['admin-listen'] === undefined
           ? {}
           : { adminListen: parseListenAddress(flags['admin-listen']) }),
@@ -79,10 +75,7 @@ export const command: Command = {
       const admin = adminAddress && { admin: formatAddress(adminAddress) };
       const ready = { event: 'ready', identity: formatAddress(address), identityName: name, ...admin };
       context.stdout.write(`${JSON.stringify(ready)}\n`);
-      await new Promise<void>((stopped) => {
-        if (context.signal.aborted) stopped();
-        context.signal.addEventListener('abort', () => stopped(), { once: true });
-      });
+      await aborted(context.signal);
       await identity.close();
     } finally {
       kube.close();
@@ -91,54 +84,8 @@ export const command: Command = {
   },
 };
 
-function parseFlags(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
-  } catch (error) {
-    throw usageFault((error as Error).message.split('. ')[0]!);
-  }
-}
-
-function accessOf(flags: Flags, { cwd, env }: CommandContext) {
-  const named = flags.kubeconfig ?? env.KUBECONFIG;
-  if (!named) throw usageFault('--kubeconfig is missing');
-  const path = resolve(cwd, named);
-  const read = (file: string) => {
-    try {
-      return readFileSync(file, 'utf8');
-    } catch (error) {
-      throw new Fault(`${file} cannot be read: ${describeError(error)}`, {
-        code: 'cli.kubeconfig',
-        blame: 'operator',
-        cause: error,
-      });
-    }
-  };
-  return readKubeconfig(read(path), {
-    readFile: (file) => read(resolve(dirname(path), file)),
-    ...(flags.context === undefined ? {} : { context: flags.context }),
-  });
-}
-
-function clockOf(flags: Flags): Clock {
-  const [originMs, speed] = [Number(flags['clock-origin']), Number(flags['clock-speed'])];
-  if (!Number.isFinite(originMs)) throw usageFault('--clock-origin takes epoch milliseconds');
-  if (!(speed > 0 && speed <= 100_000)) throw usageFault('--clock-speed takes a number up to 100000');
-  return scaledClock({ originMs, speed });
-}
-
-function levelOf(flags: Flags): LogLevel {
-  const level = (['debug', 'info', 'warn', 'error'] as const).find((known) => known === flags['log-level']);
-  if (!level) throw usageFault('--log-level takes debug, info, warn or error');
-  return level;
-}
-
-function positive(flags: Flags, name: 'issuance-lifetime' | 'clock-skew'): number {
+function positive<Name extends string>(name: Name, flags: Record<Name, string>): number {
   const durationMs = parseDuration(flags[name]);
-  if (durationMs <= 0) throw usageFault(`--${name} must be longer than nothing`);
+  if (durationMs <= 0) throw usageFault('identity', `--${name} must be longer than nothing`);
   return durationMs;
-}
-
-function usageFault(message: string): Fault {
-  return new Fault(message, { code: 'cli.usage', blame: 'caller', fix: 'see capstan identity --help' });
 }

@@ -1,9 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { type Clock, scaledClock } from '../base/clock.ts';
 import { parseDuration } from '../base/duration.ts';
-import { Fault } from '../base/fault.ts';
 import { jsonLog } from '../base/log.ts';
 import { identityName } from '../identity/identity-name.ts';
 import {
@@ -13,7 +10,9 @@ import {
   runMeshedProcess,
 } from '../proxy/meshed-process.ts';
 import { type ListenAddress, parseListenAddress } from '../wire/http-server.ts';
+import { clockFlags, clockFrom } from './clock-flags.ts';
 import type { Command, CommandContext } from './command.ts';
+import { strictFlags, usageFault } from './strict-flags.ts';
 
 const help = `Runs one small meshed process: it gets itself certified as linkerd2-proxy does, renews
 in time, and speaks mutual TLS 1.3 with others of its kind. Prints one JSON line per event
@@ -66,18 +65,17 @@ const options = {
   connect: { type: 'string' },
   peer: { type: 'string' },
   interval: { type: 'string', default: '1s' },
-  'clock-origin': { type: 'string', default: '0' },
-  'clock-speed': { type: 'string', default: '1' },
+  ...clockFlags,
 } as const;
 
-type Flags = ReturnType<typeof parseFlags>;
+type Flags = ReturnType<typeof strictFlags<typeof options>>;
 
 export const command: Command = {
   summary: 'one meshed process: certified by identity, speaking mutual TLS',
   help,
   async run(args, context) {
-    const flags = parseFlags(args);
-    const clock = clockOf(flags);
+    const flags = strictFlags('workload', args, options);
+    const clock = clockFrom(flags, context.clock);
     const print = ({ event, ...fields }: MeshedEvent) => {
       const time = new Date(clock.now()).toISOString();
       context.stdout.write(`${JSON.stringify({ event, time, ...fields })}\n`);
@@ -101,25 +99,10 @@ export const command: Command = {
   },
 };
 
-function parseFlags(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
-  } catch (error) {
-    throw usageFault((error as Error).message.split('. ')[0]!);
-  }
-}
-
-function clockOf(flags: Flags): Clock {
-  const [originMs, speed] = [Number(flags['clock-origin']), Number(flags['clock-speed'])];
-  if (!Number.isFinite(originMs)) throw usageFault('--clock-origin takes epoch milliseconds');
-  if (!(speed > 0 && speed <= 100_000)) throw usageFault('--clock-speed takes a number up to 100000');
-  return scaledClock({ originMs, speed });
-}
-
 function identityOf(flags: Flags): string {
   if (flags.identity !== undefined) return flags.identity;
   const name = flags['service-account'] ?? flags.name;
-  if (name === undefined) throw usageFault('give --name, --service-account or --identity');
+  if (name === undefined) throw usageFault('workload', 'give --name, --service-account or --identity');
   return identityName(
     { controlNamespace: flags['control-namespace'], trustDomain: flags['trust-domain'] },
     { type: 'serviceaccount', namespace: flags.namespace, name },
@@ -128,7 +111,7 @@ function identityOf(flags: Flags): string {
 
 function credentialOf(flags: Flags, context: CommandContext) {
   if (flags['no-certificate'] && flags['foreign-root']) {
-    throw usageFault('--no-certificate and --foreign-root exclude each other');
+    throw usageFault('workload', '--no-certificate and --foreign-root exclude each other');
   }
   if (flags['no-certificate']) return { from: 'nobody' } as const;
   if (flags['foreign-root']) return { from: 'foreign root' } as const;
@@ -143,7 +126,7 @@ function credentialOf(flags: Flags, context: CommandContext) {
 
 function roleOf(flags: Flags): MeshedRole {
   if ((flags.listen === undefined) === (flags.connect === undefined)) {
-    throw usageFault('give either --listen or --connect');
+    throw usageFault('workload', 'give either --listen or --connect');
   }
   if (flags.listen !== undefined) return { does: 'listen', address: parseListenAddress(flags.listen) };
   return {
@@ -165,15 +148,11 @@ function required(
   name: 'trust-anchors' | 'token-file' | 'identity-address' | 'connect' | 'peer',
 ): string {
   const value = flags[name];
-  if (value === undefined) throw usageFault(`--${name} is missing`);
+  if (value === undefined) throw usageFault('workload', `--${name} is missing`);
   return value;
 }
 
 function fileReader(path: string, { cwd }: CommandContext): { source: string; read(): Promise<string> } {
   const whole = resolve(cwd, path);
   return { source: path, read: () => readFile(whole, 'utf8') };
-}
-
-function usageFault(message: string): Fault {
-  return new Fault(message, { code: 'cli.usage', blame: 'caller', fix: 'see capstan workload --help' });
 }

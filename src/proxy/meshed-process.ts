@@ -1,3 +1,4 @@
+import { aborted } from '../base/abort.ts';
 import { type Clock, sleep } from '../base/clock.ts';
 import { secondMs } from '../base/duration.ts';
 import type { Entropy } from '../base/entropy.ts';
@@ -204,11 +205,4 @@ function refusal(
     'foreign root': 'a certificate from another root',
   }[credential.from];
   return `${opened.peer.identity} hung up after the handshake on a client with ${presented}`;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { openSealedStore } from '../../app/sealed-store.ts';
+import { aborted } from '../../base/abort.ts';
 import { type ClockScale, scaledClock } from '../../base/clock.ts';
 import { randomText } from '../../base/entropy.ts';
 import { Fault } from '../../base/fault.ts';
@@ -94,7 +95,7 @@ async function serve(given: Flags, context: CommandContext): Promise<number> {
       dev: { rootToken },
     });
     context.stdout.write(banner(formatAddress(server.address), rootToken, folder));
-    await stopped(context.signal);
+    await aborted(context.signal);
     await server.close();
   } finally {
     await store.close();
@@ -150,11 +151,4 @@ Root Token: ${rootToken}
 Development mode should NOT be used in production installations!
 
 `;
-}
-
-function stopped(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
