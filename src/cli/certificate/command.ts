@@ -9,6 +9,8 @@ const subcommands: Readonly<Record<string, () => Promise<{ command: Command }>>>
   format: () => import('./format.ts'),
   key: () => import('./public-key.ts'),
   bundle: () => import('./bundle.ts'),
+  create: () => import('./create.ts'),
+  sign: () => import('./sign.ts'),
 };
 
 const help = `Works with certificates and certificate requests: in files, on stdin, or served.
@@ -21,6 +23,8 @@ Usage: capstan certificate COMMAND [ARGUMENTS]
   needs-renewal   say by the exit status whether a certificate is due for renewal
   format          turn PEM into DER and DER into PEM
   key             print the public key of a certificate or request
+  create          create a certificate or request with its key
+  sign            sign a certificate request
   bundle          put a certificate and its issuer's into one file
 
 The commands take the arguments that step certificate takes and print what it prints.
@@ -28,7 +32,7 @@ capstan certificate COMMAND --help tells more of one.
 `;
 
 export const command: Command = {
-  summary: 'inspect, verify and convert certificates',
+  summary: 'create, inspect, verify and convert certificates',
   help,
   async run(args, context) {
     const [name, ...rest] = args;
