@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type TestCluster, testCluster } from './support/api-server.ts';
 import { type Kubectl, kubectl, kubectlReleases } from './support/kubectl.ts';
@@ -18,15 +15,12 @@ interface Entry {
 // Within one release the tests follow each other, each from what the one before left.
 describe.each(kubectlReleases)('apply by kubectl %s', (release) => {
   let cluster: TestCluster;
-  let home: string;
   let k: Kubectl;
   let api: RawApi;
 
   beforeAll(async () => {
     cluster = await testCluster();
-    home = mkdtempSync(join(tmpdir(), 'capstan-apply-'));
-    writeFileSync(join(home, 'kubeconfig'), cluster.kubeconfig, { mode: 0o600 });
-    k = kubectl(release, join(home, 'kubeconfig'), home);
+    k = kubectl(release, cluster.home);
     api = await rawApi(cluster.api);
     await k.ok('create namespace linkerd');
     await k.ok('apply --server-side -f -', anchorDefinition);
@@ -36,7 +30,6 @@ describe.each(kubectlReleases)('apply by kubectl %s', (release) => {
   afterAll(async () => {
     api?.close();
     await cluster?.close();
-    rmSync(home, { recursive: true, force: true });
   });
 
   const web = (replicas: number, image = 'nginx', more = '') => `apiVersion: apps/v1

@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type TestCluster, testCluster } from './support/api-server.ts';
@@ -10,19 +9,15 @@ import { anchor, anchorDefinition } from './support/test-definition.ts';
 // Each release gets a cluster of its own; within one, the tests follow each other as the tutorial's lines do.
 describe.skipIf(!runsKubectl).each(kubectlReleases)('kubectl %s', (release) => {
   let cluster: TestCluster;
-  let home: string;
   let k: Kubectl;
 
   beforeAll(async () => {
     cluster = await testCluster();
-    home = mkdtempSync(join(tmpdir(), 'capstan-kubectl-'));
-    writeFileSync(join(home, 'kubeconfig'), cluster.kubeconfig, { mode: 0o600 });
-    k = kubectl(release, join(home, 'kubeconfig'), home);
+    k = kubectl(release, cluster.home);
   });
 
   afterAll(async () => {
     await cluster?.close();
-    rmSync(home, { recursive: true, force: true });
   });
 
   test('finds its way about', async () => {
@@ -89,7 +84,7 @@ describe.skipIf(!runsKubectl).each(kubectlReleases)('kubectl %s', (release) => {
   });
 
   test('applies from files and stdin, twice, changed', async () => {
-    const file = join(home, 'anchor.yaml');
+    const file = join(cluster.home, 'anchor.yaml');
     writeFileSync(file, anchor('bower'));
     expect(await k.ok(`apply -f ${file}`)).toBe('anchor.test.capstan.dev/bower created\n');
     expect(await k.ok(`apply -f ${file}`)).toBe('anchor.test.capstan.dev/bower unchanged\n');
@@ -193,7 +188,7 @@ describe.skipIf(!runsKubectl).each(kubectlReleases)('kubectl %s', (release) => {
 
   test('watches', async () => {
     const watching = startProgram([kubectlPath(release), 'get', 'anchors', '-n', 'linkerd', '-w'], {
-      env: { KUBECONFIG: join(home, 'kubeconfig'), HOME: home },
+      env: { KUBECONFIG: join(cluster.home, 'kubeconfig'), HOME: cluster.home },
     });
     await watching.printed(/^bower /m);
     await k.ok('apply -f -', anchor('stream'));

@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -24,22 +23,19 @@ const issuer = await issue({
 
 let cluster: TestCluster;
 let admin: KubeClient;
-const folder = mkdtempSync(join(tmpdir(), 'capstan-check-'));
 
 beforeAll(async () => {
   cluster = await testCluster();
   admin = cluster.client('kubectl');
-  writeFileSync(join(folder, 'config'), cluster.kubeconfig);
   await admin.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'linkerd' } });
 });
 
 afterAll(async () => {
   await cluster?.close();
-  rmSync(folder, { recursive: true });
 });
 
 /** Runs one command line in the folder of the kubeconfig, an hour into the certificates' life. */
-async function capstan(args: readonly string[], env: Record<string, string> = { KUBECONFIG: 'config' }) {
+async function capstan(args: readonly string[], env: Record<string, string> = { KUBECONFIG: 'kubeconfig' }) {
   const printed = { stdout: '', stderr: '' };
   const sink = (name: keyof typeof printed) =>
     new Writable({
@@ -54,7 +50,7 @@ async function capstan(args: readonly string[], env: Record<string, string> = { 
     stderr: sink('stderr'),
     env,
     program: ['node', 'capstan'],
-    cwd: folder,
+    cwd: cluster.home,
     clock: new ManualClock(epochMs + hourMs),
     entropy: systemEntropy,
     signal: new AbortController().signal,
@@ -131,12 +127,12 @@ test.each([
   [['check', '-o', 'yaml'], {}, "Invalid output type 'yaml'"],
   [['check', '--at', 'tomorrow'], {}, '--at "tomorrow" is not a time'],
   [['check', '--wait', '5'], {}, '"5" is not a duration'],
-  [['check', '--clock-speed=-1'], { KUBECONFIG: 'config' }, '--clock-speed a positive number'],
+  [['check', '--clock-speed=-1'], { KUBECONFIG: 'kubeconfig' }, '--clock-speed a positive number'],
   [['check', '--wait', '-1'], {}, "Option '--wait' argument is ambiguous"],
   [['check', 'web'], {}, "Unexpected argument 'web'"],
   [['check', '--proxies'], {}, "Unknown option '--proxies'"],
   [['check', '--kubeconfig', 'nowhere'], {}, 'cannot read the kubeconfig'],
-  [['check', '--context', 'other'], { KUBECONFIG: 'absent:config' }, 'the kubeconfig has no context "other"'],
+  [['check', '--context', 'other'], { KUBECONFIG: 'absent:kubeconfig' }, 'the kubeconfig has no context "other"'],
 ])('%j is answered with one line and status 1', async (args, env, line) => {
   const { status, stdout, stderr } = await capstan(args, env);
   expect(status).toBe(1);
@@ -147,7 +143,7 @@ test.each([
 
 test('a server that is away is named', async () => {
   const away = cluster.kubeconfig.replace(/server: .*/, 'server: https://127.0.0.1:1');
-  writeFileSync(join(folder, 'away'), away);
+  writeFileSync(join(cluster.home, 'away'), away);
   const { status, stderr } = await capstan(['check', '--kubeconfig', 'away']);
   expect(status).toBe(1);
   expect(stderr).toMatch(/nothing listens on 127\.0\.0\.1:1/);

@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { KubeClient } from '../src/kube/kube-client.ts';
@@ -17,18 +16,15 @@ import { issuance } from './support/certificates.ts';
 
 let cluster: TestCluster;
 let admin: KubeClient;
-const folder = mkdtempSync(join(tmpdir(), 'capstan-controller-'));
 
 beforeAll(async () => {
   cluster = await testCluster();
   admin = cluster.client('kubectl');
-  writeFileSync(join(folder, 'config'), cluster.kubeconfig);
   await admin.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'linkerd' } });
 });
 
 afterAll(async () => {
   await cluster?.close();
-  rmSync(folder, { recursive: true });
 });
 
 const root = await issuance('controller-command')({ commonName: 'root' });
@@ -68,7 +64,7 @@ test('both controllers run alone, with their definitions, and end cleanly', asyn
   const running = start([
     'controller',
     '--kubeconfig',
-    join(folder, 'config'),
+    join(cluster.home, 'kubeconfig'),
     '--install-crds',
     '--trust-namespace=linkerd',
     '--log-level=error',
@@ -100,10 +96,10 @@ test('both controllers run alone, with their definitions, and end cleanly', asyn
 
 test('without a server to install into, it says so and ends', async () => {
   writeFileSync(
-    join(folder, 'away'),
+    join(cluster.home, 'away'),
     cluster.kubeconfig.replace(/server: .*/, 'server: https://127.0.0.1:1'),
   );
-  const { finished } = start(['controller', '--kubeconfig', join(folder, 'away'), '--install-crds']);
+  const { finished } = start(['controller', '--kubeconfig', join(cluster.home, 'away'), '--install-crds']);
   const { status, stderr } = await finished;
   expect(status).toBe(1);
   expect(stderr).toMatch(/^capstan: .*nothing listens on 127\.0\.0\.1:1/m);

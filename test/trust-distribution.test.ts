@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../src/base/clock.ts';
@@ -202,12 +201,10 @@ test('what is not written is refused in words', async () => {
 });
 
 test('real kubectl applies the Bundle of the tutorial and shows it with its columns', async () => {
-  const home = mkdtempSync(join(tmpdir(), 'capstan-bundle-'));
-  try {
-    writeFileSync(join(home, 'kubeconfig'), cluster.kubeconfig, { mode: 0o600 });
-    writeFileSync(
-      join(home, 'bundle.yaml'),
-      `apiVersion: trust.cert-manager.io/v1alpha1
+  const { home } = cluster;
+  writeFileSync(
+    join(home, 'bundle.yaml'),
+    `apiVersion: trust.cert-manager.io/v1alpha1
 kind: Bundle
 metadata:
   name: linkerd-identity-trust-roots
@@ -220,21 +217,18 @@ spec:
     configMap:
       key: "ca-bundle.crt"
 `,
-    );
-    await putSecret('linkerd-identity-issuer', r1.pem);
-    const k = kubectl('1.35', join(home, 'kubeconfig'), home);
-    expect(await k.ok(`apply -f ${join(home, 'bundle.yaml')}`)).toBe(
-      'bundle.trust.cert-manager.io/linkerd-identity-trust-roots created\n',
-    );
-    await k.ok('wait --for=condition=Synced bundle/linkerd-identity-trust-roots --timeout=20s');
-    const [heading, row] = (await k.ok('get bundle linkerd-identity-trust-roots')).split('\n');
-    expect(heading).toMatch(/^NAME +CONFIGMAP TARGET +SECRET TARGET +SYNCED +REASON +AGE$/);
-    expect(row).toMatch(/^linkerd-identity-trust-roots +ca-bundle.crt +True +Synced +\d+s$/);
-    expect(await k.ok('describe bundle linkerd-identity-trust-roots')).toMatch(
-      /Normal +Synced +\S+ +bundles +Successfully synced Bundle to all namespaces/,
-    );
-    expect(await k.ok('explain bundle.spec.sources.secret')).toContain('includeAllKeys\t<boolean>');
-  } finally {
-    rmSync(home, { recursive: true, force: true });
-  }
+  );
+  await putSecret('linkerd-identity-issuer', r1.pem);
+  const k = kubectl('1.35', home);
+  expect(await k.ok(`apply -f ${join(home, 'bundle.yaml')}`)).toBe(
+    'bundle.trust.cert-manager.io/linkerd-identity-trust-roots created\n',
+  );
+  await k.ok('wait --for=condition=Synced bundle/linkerd-identity-trust-roots --timeout=20s');
+  const [heading, row] = (await k.ok('get bundle linkerd-identity-trust-roots')).split('\n');
+  expect(heading).toMatch(/^NAME +CONFIGMAP TARGET +SECRET TARGET +SYNCED +REASON +AGE$/);
+  expect(row).toMatch(/^linkerd-identity-trust-roots +ca-bundle.crt +True +Synced +\d+s$/);
+  expect(await k.ok('describe bundle linkerd-identity-trust-roots')).toMatch(
+    /Normal +Synced +\S+ +bundles +Successfully synced Bundle to all namespaces/,
+  );
+  expect(await k.ok('explain bundle.spec.sources.secret')).toContain('includeAllKeys\t<boolean>');
 });

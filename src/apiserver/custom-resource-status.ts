@@ -1,4 +1,5 @@
 import { type ApiObject, rfc3339 } from './api-object.ts';
+import type { PrinterColumn } from './resource-type.ts';
 
 /** Holds a definition until all objects of its kind are gone. */
 export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
@@ -20,14 +21,7 @@ export interface DefinitionVersion {
   deprecationWarning?: string;
   schema?: { openAPIV3Schema?: Record<string, unknown> };
   subresources?: { status?: unknown; scale?: Record<string, string> };
-  additionalPrinterColumns?: {
-    name: string;
-    type: string;
-    format?: string;
-    description?: string;
-    priority?: number;
-    jsonPath: string;
-  }[];
+  additionalPrinterColumns?: PrinterColumn[];
   selectableFields?: { jsonPath: string }[];
 }
 

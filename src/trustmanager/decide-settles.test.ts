@@ -1,10 +1,10 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { appliedTarget } from '../../test/support/applied-target.ts';
 import { issuance } from '../../test/support/certificates.ts';
 import type { ConfigMap } from '../kube/resource.ts';
 import type { Bundle } from './bundle.ts';
 import { type BundleFacts, type BundlePlan, decideBundle, type Namespace } from './decide.ts';
-import type { TargetApply } from './target.ts';
 
 const nowMs = Date.UTC(2026, 0, 2);
 const issue = issuance('decide-settles');
@@ -12,38 +12,18 @@ const pems = (await Promise.all(['a', 'b', 'c'].map((commonName) => issue({ comm
   ({ pem }) => pem,
 );
 
-/** What a server makes of an apply by trust-manager: it owns what it applies, and loses what it no longer does. */
-function applied(live: ConfigMap | undefined, apply: TargetApply): ConfigMap {
-  const ours = new Set(
-    ((live?.metadata.managedFields ?? []) as { fieldsV1: { 'f:data': object } }[]).flatMap(({ fieldsV1 }) =>
-      Object.keys(fieldsV1['f:data']).map((key) => key.slice(2)),
-    ),
-  );
-  const kept = Object.entries(live?.data ?? {}).filter(([key]) => !ours.has(key));
-  const owned = Object.fromEntries(Object.keys(apply.data ?? {}).map((key) => [`f:${key}`, {}]));
-  return {
-    ...apply,
-    metadata: {
-      ...apply.metadata,
-      uid: `uid-${apply.metadata.namespace}`,
-      managedFields: [{ manager: 'trust-manager', fieldsV1: { 'f:data': owned } }],
-    },
-    data: { ...Object.fromEntries(kept), ...apply.data },
-  };
-}
-
 /** The facts once `plan` has been carried out. */
 function after(facts: BundleFacts, plan: BundlePlan): BundleFacts {
   const targets = new Map(facts.targets.map((target) => [target.metadata.namespace!, target]));
   for (const released of plan.removals) {
     const namespace = released.metadata.namespace!;
-    const left = applied(targets.get(namespace), released);
+    const left = appliedTarget(targets.get(namespace), released);
     if (Object.keys(left.data ?? {}).length === 0) targets.delete(namespace);
     else targets.set(namespace, left);
   }
   for (const write of plan.writes) {
     const namespace = write.metadata.namespace!;
-    targets.set(namespace, applied(targets.get(namespace), write));
+    targets.set(namespace, appliedTarget(targets.get(namespace), write));
   }
   const { bundle } = facts;
   return {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { appliedTarget } from '../../test/support/applied-target.ts';
 import { issuance } from '../../test/support/certificates.ts';
 import { dayMs } from '../base/duration.ts';
 import type { ConfigMap, Secret } from '../kube/resource.ts';
 import type { Bundle, BundleSpec } from './bundle.ts';
 import { type BundleFacts, decideAfterFailedWrite, decideBundle, type Namespace } from './decide.ts';
-import type { TargetApply } from './target.ts';
 
 const nowMs = Date.UTC(2026, 0, 2, 3, 4, 5);
 const issue = issuance('decide');
@@ -58,23 +58,6 @@ function facts(more: Partial<BundleFacts> = {}): BundleFacts {
     namespaces: [namespace('linkerd'), namespace('app'), namespace('old', {}, 'Terminating')],
     targets: [],
     ...more,
-  };
-}
-
-/** A target as the server stores it after the apply. */
-function stored(apply: TargetApply, more: Partial<ConfigMap['metadata']> = {}): ConfigMap {
-  const owned = Object.fromEntries(Object.keys(apply.data ?? {}).map((key) => [`f:${key}`, {}]));
-  return {
-    ...apply,
-    metadata: {
-      ...apply.metadata,
-      uid: `uid-${apply.metadata.namespace}`,
-      managedFields: [
-        { manager: 'trust-manager', operation: 'Apply', fieldsV1: { 'f:data': owned } },
-        { manager: 'kubectl', operation: 'Update', fieldsV1: { 'f:data': { 'f:other': {} } } },
-      ],
-      ...more,
-    },
   };
 }
 
@@ -136,7 +119,7 @@ test('the bundle goes to every namespace that is not going away', () => {
 test('what is in step already needs nothing', () => {
   const { writes } = decideBundle(facts(), nowMs);
   const plan = decideBundle(
-    facts({ bundle: bundle({}, synced()), targets: writes.map((write) => stored(write)) }),
+    facts({ bundle: bundle({}, synced()), targets: writes.map((write) => appliedTarget(undefined, write)) }),
     nowMs,
   );
   expect(plan).toEqual({ pem: r1.pem.trim(), writes: [], removals: [] });
@@ -150,7 +133,7 @@ test.each<[string, (target: ConfigMap) => ConfigMap]>([
   ['who owns its key', (target) => ({ ...target, metadata: { ...target.metadata, managedFields: [] } })],
 ])('a target that differs in %s is written again', (_, change) => {
   const { writes } = decideBundle(facts(), nowMs);
-  const [first, second] = writes.map((write) => stored(write));
+  const [first, second] = writes.map((write) => appliedTarget(undefined, write));
   const plan = decideBundle(
     facts({ bundle: bundle({}, synced()), targets: [change(first!), second!] }),
     nowMs,
@@ -161,7 +144,10 @@ test.each<[string, (target: ConfigMap) => ConfigMap]>([
 test('when the key changes, targets are written again so that the old one goes', () => {
   const { writes } = decideBundle(facts(), nowMs);
   const renamed = bundle({ target: { configMap: { key: 'ca.pem' } } });
-  const plan = decideBundle(facts({ bundle: renamed, targets: writes.map((write) => stored(write)) }), nowMs);
+  const plan = decideBundle(
+    facts({ bundle: renamed, targets: writes.map((write) => appliedTarget(undefined, write)) }),
+    nowMs,
+  );
   expect(plan.writes.map(({ data }) => Object.keys(data!))).toEqual([['ca.pem'], ['ca.pem']]);
 });
 
@@ -210,7 +196,7 @@ test('namespaces are chosen by selector and by the list that is allowed', () => 
 
 test('targets in namespaces that are no longer chosen are released, foreign and dying ones left alone', () => {
   const { writes } = decideBundle(facts(), nowMs);
-  const [linkerd, app] = writes.map((write) => stored(write));
+  const [linkerd, app] = writes.map((write) => appliedTarget(undefined, write));
   const narrowed = bundle({
     target: { configMap: { key: 'ca-bundle.crt' }, namespaceSelector: { matchLabels: { mesh: 'on' } } },
   });
@@ -224,13 +210,13 @@ test('targets in namespaces that are no longer chosen are released, foreign and 
     },
     { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'roots', namespace: 'app', uid: 'uid-app' } },
   ]);
-  const dying = stored(writes[0]!, { deletionTimestamp: '2026-01-01T00:00:00Z' });
-  const foreign = stored(writes[1]!, { ownerReferences: [] });
+  const dying = appliedTarget(undefined, writes[0]!, { deletionTimestamp: '2026-01-01T00:00:00Z' });
+  const foreign = appliedTarget(undefined, writes[1]!, { ownerReferences: [] });
   expect(plan([dying, foreign]).removals).toEqual([]);
 });
 
 test('a Bundle that has lost its target keeps none', () => {
-  const targets = decideBundle(facts(), nowMs).writes.map((write) => stored(write));
+  const targets = decideBundle(facts(), nowMs).writes.map((write) => appliedTarget(undefined, write));
   const { sources } = bundle().spec;
   const plan = decideBundle(facts({ bundle: { ...bundle(), spec: { sources } }, targets }), nowMs);
   expect(plan.writes).toEqual([]);
@@ -300,7 +286,7 @@ test.each<[string, Partial<BundleFacts>, string, string]>([
     `Bundle is not valid: spec.sources[0].secret: Invalid value: "key: ' ', includeAllKeys: false": source secret key must be defined when includeAllKeys is false`,
   ],
 ])('%s leaves the targets alone and says so', (_, more, reason, message) => {
-  const targets = decideBundle(facts(), nowMs).writes.map((write) => stored(write));
+  const targets = decideBundle(facts(), nowMs).writes.map((write) => appliedTarget(undefined, write));
   const plan = decideBundle(facts({ ...more, targets }), nowMs);
   expect(plan).toMatchObject({ writes: [], removals: [], event: { type: 'Warning', reason, message } });
   expect(plan.pem).toBeUndefined();

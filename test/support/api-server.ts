@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type ApiServer, startApiServer } from '../../src/apiserver/server.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { systemEntropy } from '../../src/base/entropy.ts';
@@ -11,6 +14,8 @@ export interface TestCluster {
   api: ApiServer;
   /** Of the administrator. */
   kubeconfig: string;
+  /** A folder for programs that work with the cluster; holds that kubeconfig as `kubeconfig`. Gone once closed. */
+  home: string;
   /** A client with the administrator's rights. */
   client(userAgent: string): KubeClient;
   close(): Promise<void>;
@@ -26,10 +31,13 @@ export async function testCluster(): Promise<TestCluster> {
     listen: { host: '127.0.0.1', port: 0 },
   });
   const kubeconfig = await api.kubeconfig('kubernetes-admin', ['system:masters']);
+  const home = mkdtempSync(join(tmpdir(), 'capstan-cluster-'));
+  writeFileSync(join(home, 'kubeconfig'), kubeconfig, { mode: 0o600 });
   const clients: KubeClient[] = [];
   return {
     api,
     kubeconfig,
+    home,
     client(userAgent) {
       const client = kubeClient(readKubeconfig(kubeconfig), { userAgent });
       clients.push(client);
@@ -38,6 +46,7 @@ export async function testCluster(): Promise<TestCluster> {
     async close() {
       for (const client of clients) client.close();
       await api.close();
+      rmSync(home, { recursive: true, force: true });
     },
   };
 }

@@ -93,10 +93,10 @@ export interface Kubectl {
   fails(line: string, stdin?: string): Promise<string>;
 }
 
-/** kubectl of that release, working with that kubeconfig and a cache of its own below `home`. */
-export function kubectl(release: KubectlRelease, kubeconfig: string, home: string): Kubectl {
+/** kubectl of that release, working with `home`/kubeconfig and a cache of its own there. */
+export function kubectl(release: KubectlRelease, home: string): Kubectl {
   const path = kubectlPath(release);
-  const env = { PATH: '/usr/bin:/bin', HOME: home, KUBECONFIG: kubeconfig };
+  const env = { PATH: '/usr/bin:/bin', HOME: home, KUBECONFIG: join(home, 'kubeconfig') };
   const start = (line: string, stdin = ''): Promise<KubectlResult> =>
     new Promise((resolve, reject) => {
       const child = spawn(path, words(line), { env, stdio: 'pipe' });
