@@ -132,7 +132,11 @@ test.each([
   [['check', 'web'], {}, "Unexpected argument 'web'"],
   [['check', '--proxies'], {}, "Unknown option '--proxies'"],
   [['check', '--kubeconfig', 'nowhere'], {}, 'cannot read the kubeconfig'],
-  [['check', '--context', 'other'], { KUBECONFIG: 'absent:kubeconfig' }, 'the kubeconfig has no context "other"'],
+  [
+    ['check', '--context', 'other'],
+    { KUBECONFIG: 'absent:kubeconfig' },
+    'the kubeconfig has no context "other"',
+  ],
 ])('%j is answered with one line and status 1', async (args, env, line) => {
   const { status, stdout, stderr } = await capstan(args, env);
   expect(status).toBe(1);
