@@ -21,6 +21,9 @@ import { systemLease } from './token/lifetime.ts';
 import { tokenRoutes } from './token/token-routes.ts';
 import { openTokens } from './token/tokens.ts';
 
+/** What is served below `sys/`, but for what needs no token (`statusPaths`). */
+export const systemRoutes = [...mountRoutes, ...policyRoutes, ...capabilityRoutes];
+
 export interface VaultOptions {
   /** Everything durable goes there; the caller has seen to its encryption, and closes it. */
   store: Store;
@@ -75,7 +78,7 @@ export async function startVault(options: VaultOptions): Promise<VaultServer> {
     fixed: [
       {
         mount: fixed.secret[0]!,
-        engine: engine([...mountRoutes, ...policyRoutes, ...capabilityRoutes], sys),
+        engine: engine(systemRoutes, sys),
       },
       { mount: { ...fixed.auth[0]!, path: 'auth/token/' }, engine: engine(tokenRoutes, token) },
     ],

@@ -12,7 +12,14 @@ import { keyRoutes } from './key-routes.ts';
 import { rootRoutes } from './root-routes.ts';
 import { urlRoutes } from './url-routes.ts';
 
-const routes = [...rootRoutes, ...urlRoutes, ...issuerRoutes, ...keyRoutes, ...defaultRoutes, ...fetchRoutes];
+export const pkiRoutes = [
+  ...rootRoutes,
+  ...urlRoutes,
+  ...issuerRoutes,
+  ...keyRoutes,
+  ...defaultRoutes,
+  ...fetchRoutes,
+];
 
 /** Makes the engine of type `pki`: Vault's paths over an authority of the mount's own. */
 export function pkiEngine(options: { store: Store; clock: Clock; entropy: Entropy }): EngineMaker {
@@ -23,6 +30,6 @@ export function pkiEngine(options: { store: Store; clock: Clock; entropy: Entrop
       limits: () => leaseLimits(mount.current()),
       guard: () => mount.guard(),
     });
-    return engine(routes, authority);
+    return engine(pkiRoutes, authority);
   };
 }

@@ -31,6 +31,7 @@ export function defineRoute<Context, Fields extends FieldTable>(
   });
   const listed = on.list !== undefined;
   return {
+    path,
     pattern: pathPattern(path, listed),
     // Lists take these everywhere; those that do not page answer whole.
     parameters: new Set([...Object.keys(fields), ...(listed ? ['after', 'limit'] : [])]),

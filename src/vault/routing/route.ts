@@ -33,6 +33,8 @@ export type Captures = Readonly<Record<string, string>>;
 
 /** One kind of path of an engine and what may be done there; data, so that tables of routes can be read and listed. */
 export interface Route<Context> {
+  /** As it is written in the table: `issuer/:issuer_ref`. */
+  path: string;
   /** Matches a whole path below the mount. */
   pattern: RegExp;
   /** The names of the parameters that its handlers read; others earn the client a warning. */

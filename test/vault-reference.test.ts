@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { pkiRoutes } from '../src/vault/pki/pki-engine.ts';
+import type { Route } from '../src/vault/routing/route.ts';
+import { systemRoutes } from '../src/vault/server.ts';
+import { tokenRoutes } from '../src/vault/token/token-routes.ts';
+import { root } from '../tools/sources.ts';
+
+/** The page tells users what is served; so it lists every route, with its operations and who gets through. */
+test('docs/reference/vault.md lists what is served, no more and no less', () => {
+  const page = readFileSync(join(root, 'docs', 'reference', 'vault.md'), 'utf8');
+  const listed = [...page.matchAll(/^\| `([^`]+)` \| ([a-z, ]+) \| (\S+) \|/gm)].map(([, ...row]) => row);
+  const served = [
+    ...rows('sys/', systemRoutes),
+    ...rows('auth/token/', tokenRoutes),
+    ...rows('pki/', pkiRoutes),
+  ];
+  expect(served.length).toBeGreaterThan(50);
+  expect(listed).toEqual(served);
+});
+
+function rows<Context>(mount: string, routes: readonly Route<Context>[]): string[][] {
+  return routes.map(({ path, handlers, open, sudo }) => {
+    const who = open ? 'anyone' : sudo ? '`sudo`' : 'policy';
+    return [mount + path, Object.keys(handlers).join(', '), who];
+  });
+}
