@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { seededEntropy } from '../base/entropy.ts';
 import { encryptedStore } from './encrypted.ts';
+import { keyring } from './keyring.ts';
 import { memoryStore } from './memory.ts';
 
 const key = Buffer.alloc(32, 1);
@@ -49,4 +50,41 @@ test('another key does not open it, and a key of the wrong size is refused', asy
   const other = encryptedStore(inner, Buffer.alloc(32, 2), seededEntropy('e'));
   await expect(other.get('a')).rejects.toEqual(sealed);
   expect(() => encryptedStore(inner, Buffer.alloc(16), seededEntropy('e'))).toThrow(/16 bytes/);
+});
+
+test('values of earlier terms stay readable, new ones take the last', async () => {
+  const { inner, stored } = await filled();
+  const later = encryptedStore(inner, keyring([key, Buffer.alloc(32, 2)]), seededEntropy('f'));
+  expect((await later.get('a'))!.value).toEqual(value);
+  await later.commit({ puts: [{ key: 'b', value }] });
+  expect((await later.get('b'))!.value).toEqual(value);
+  const raw = (await inner.get('b'))!.value;
+  expect([stored.readUInt32BE(0), raw.readUInt32BE(0)]).toEqual([1, 2]);
+  // The term is authenticated: one key's value does not pass for another's.
+  raw.writeUInt32BE(1);
+  await inner.commit({ puts: [{ key: 'b', value: raw }] });
+  await expect(later.get('b')).rejects.toEqual(sealed);
+  const earlier = encryptedStore(inner, key, seededEntropy('g'));
+  await inner.commit({
+    puts: [{ key: 'b', value: Buffer.concat([Buffer.from([0, 0, 0, 2]), stored.subarray(4)]) }],
+  });
+  await expect(earlier.get('b')).rejects.toEqual(sealed);
+});
+
+test('once the keys are forgotten nothing is read or written', async () => {
+  const inner = memoryStore();
+  const bytes = Buffer.from(key);
+  const ring = keyring([bytes]);
+  // What the keyring holds is its own.
+  bytes.fill(0);
+  const store = encryptedStore(inner, ring, seededEntropy('e'));
+  await store.commit({ puts: [{ key: 'a', value }] });
+  expect((await encryptedStore(inner, key, seededEntropy('e')).get('a'))!.value).toEqual(value);
+  ring.forget();
+  const forgotten = expect.objectContaining({ code: 'store.encryption.forgotten' });
+  await expect(store.get('a')).rejects.toEqual(forgotten);
+  await expect(store.list({ prefix: '' })).rejects.toEqual(forgotten);
+  await expect(store.commit({ puts: [{ key: 'b', value }] })).rejects.toEqual(forgotten);
+  expect(await inner.get('b')).toBeUndefined();
+  expect(() => keyring([])).toThrow(/0 bytes/);
 });

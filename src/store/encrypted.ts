@@ -1,35 +1,28 @@
-import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
+import { createCipheriv, createDecipheriv } from 'node:crypto';
 import type { Entropy } from '../base/entropy.ts';
 import { Fault } from '../base/fault.ts';
+import { type Keyring, keyring } from './keyring.ts';
 import type { Entry, Store } from './store.ts';
 
 const cipher = 'aes-256-gcm';
-/** Number of the key in use, before each value: a later key leaves values of earlier ones readable. */
-const term = 1;
+/** Number of the key, before each value: a later key leaves values of earlier ones readable. */
 const termBytes = 4;
 const nonceBytes = 12;
 const tagBytes = 16;
 const headBytes = termBytes + nonceBytes;
 
 /**
- * `store` with every value sealed by AES-256-GCM under `key`: `term || nonce || ciphertext || tag`. The term and the
- * entry's key are authenticated with it, so that whoever holds the file can neither read a value nor move it to
- * another key. Keys stay in the clear: put no secret into them. Random 96-bit nonces allow about 2^32 writes.
+ * `store` with every value sealed by AES-256-GCM under `keys` (one of 32 bytes, or several by term):
+ * `term || nonce || ciphertext || tag`. The term and the entry's key are authenticated with it, so that whoever holds
+ * the file can neither read a value nor move it to another key. Keys stay in the clear: put no secret into them.
+ * Random 96-bit nonces allow about 2^32 writes with one key.
  *
- * @throws Fault `store.encryption.key` where `key` has not 32 bytes; reads throw `store.encryption.sealed` where a
- *   value does not open.
+ * @throws Fault `store.encryption.key` where a key has not 32 bytes; reads throw `store.encryption.sealed` where a
+ *   value does not open, and everything `store.encryption.forgotten` once the keyring has forgotten its keys.
  */
-export function encryptedStore(store: Store, key: Buffer, entropy: Entropy): Store {
-  if (key.length !== 32) {
-    throw new Fault(`the encryption key has ${key.length} bytes`, {
-      code: 'store.encryption.key',
-      blame: 'operator',
-      fix: 'give a key of 32 bytes',
-    });
-  }
-  // Node takes longer over the bytes of a key, each time, than over most values.
-  const prepared = createSecretKey(key);
-  const open = (entry: Entry): Entry => ({ ...entry, value: unseal(prepared, entry) });
+export function encryptedStore(store: Store, keys: Buffer | Keyring, entropy: Entropy): Store {
+  const ring = Buffer.isBuffer(keys) ? keyring([keys]) : keys;
+  const open = (entry: Entry): Entry => ({ ...entry, value: unseal(ring, entry) });
   return {
     revision: () => store.revision(),
     close: () => store.close(),
@@ -43,14 +36,15 @@ export function encryptedStore(store: Store, key: Buffer, entropy: Entropy): Sto
     async commit(batch) {
       const puts = batch.puts?.map(({ key: name, value }) => ({
         key: name,
-        value: seal(prepared, entropy.bytes(nonceBytes), name, value),
+        value: seal(ring, entropy.bytes(nonceBytes), name, value),
       }));
       return store.commit({ ...batch, ...(puts ? { puts } : {}) });
     },
   };
 }
 
-function seal(key: KeyObject, nonce: Buffer, name: string, value: Uint8Array): Buffer {
+function seal(ring: Keyring, nonce: Buffer, name: string, value: Uint8Array): Buffer {
+  const { term, key } = ring.active();
   const head = Buffer.alloc(termBytes);
   head.writeUInt32BE(term);
   const sealing = createCipheriv(cipher, key, nonce);
@@ -59,10 +53,11 @@ function seal(key: KeyObject, nonce: Buffer, name: string, value: Uint8Array): B
   return Buffer.concat([head, nonce, text, sealing.getAuthTag()]);
 }
 
-function unseal(key: KeyObject, { key: name, value }: Entry): Buffer {
+function unseal(ring: Keyring, { key: name, value }: Entry): Buffer {
   const tagAt = value.length - tagBytes;
+  const key = tagAt < headBytes ? undefined : ring.key(value.readUInt32BE(0));
   try {
-    if (tagAt < headBytes || value.readUInt32BE(0) !== term) throw new Error('not sealed by this key');
+    if (!key) throw new Error('not sealed by a key of this keyring');
     const opening = createDecipheriv(cipher, key, value.subarray(termBytes, headBytes));
     opening.setAAD(authenticated(value.subarray(0, termBytes), name));
     opening.setAuthTag(value.subarray(tagAt));

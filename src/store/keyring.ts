@@ -1,0 +1,46 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import { Fault } from '../base/fault.ts';
+
+export const keyBytes = 32;
+
+/** The keys that the values of a store are encrypted with, by term: values tell theirs, new ones take the last. */
+export interface Keyring {
+  /** The term of new values. @throws Fault `store.encryption.forgotten` */
+  active(): { term: number; key: KeyObject };
+  /** Undefined for a term that there is no key of. @throws Fault `store.encryption.forgotten` */
+  key(term: number): KeyObject | undefined;
+  /** Lets go of all keys: from now on nothing is read or written. Node clears the memory of a key that it frees. */
+  forget(): void;
+}
+
+/**
+ * A keyring of `keys` (32 bytes each), the first of term 1. The bytes are copied: the caller may wipe theirs.
+ *
+ * @throws Fault `store.encryption.key` where a key has not 32 bytes, or there is none
+ */
+export function keyring(keys: readonly Uint8Array[]): Keyring {
+  const wrong = keys.find(({ length }) => length !== keyBytes);
+  if (wrong || keys.length === 0) {
+    throw new Fault(`the encryption key has ${wrong?.length ?? 0} bytes`, {
+      code: 'store.encryption.key',
+      blame: 'operator',
+      fix: `give a key of ${keyBytes} bytes`,
+    });
+  }
+  // Node takes longer over the bytes of a key, each time, than over most values.
+  let prepared: KeyObject[] | undefined = keys.map((key) => createSecretKey(key));
+  const held = (): KeyObject[] => {
+    if (prepared) return prepared;
+    throw new Fault('the keys of this store have been forgotten', {
+      code: 'store.encryption.forgotten',
+      blame: 'caller',
+    });
+  };
+  return {
+    active: () => ({ term: held().length, key: held().at(-1)! }),
+    key: (term) => held()[term - 1],
+    forget: () => {
+      prepared = undefined;
+    },
+  };
+}
