@@ -12,6 +12,7 @@ const commands: Record<string, () => Promise<{ command: Command }>> = {
   apiserver: () => import('./apiserver.ts'),
   vault: () => import('./vault/command.ts'),
   certificate: () => import('./certificate/command.ts'),
+  crl: () => import('./crl/command.ts'),
   check: () => import('./check.ts'),
   controller: () => import('./controller.ts'),
   identity: () => import('./identity.ts'),
