@@ -13,8 +13,15 @@ import { runWithBundledNode } from '../bin/bundled-node.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
-/** Programs that tests start as real peers: command -> Debian package. */
-const testPrograms = { openssl: 'openssl', strace: 'strace', curl: 'curl', jq: 'jq' };
+/** Programs that tests start as real peers: what tells that one is here -> its Debian package. */
+const testPrograms = {
+  'command -v openssl': 'openssl',
+  'command -v strace': 'strace',
+  'command -v curl': 'curl',
+  'command -v jq': 'jq',
+  // Debian keeps a server's programs off the PATH, in a folder for each version.
+  'ls /usr/lib/postgresql/*/bin/initdb': 'postgresql',
+};
 
 const [mode, file, ...args] = process.argv.slice(2);
 if (!['run', 'dev', 'test'].includes(mode) || file === undefined) {
@@ -46,7 +53,7 @@ function installPackages(wanted) {
 
 function installTestPrograms() {
   const missing = Object.entries(testPrograms)
-    .filter(([command]) => spawnSync('sh', ['-c', `command -v ${command}`]).status !== 0)
+    .filter(([check]) => spawnSync('sh', ['-c', check]).status !== 0)
     .map(([, debianPackage]) => debianPackage);
   if (missing.length === 0) return;
   const install = `apt-get install -y --no-install-recommends ${missing.join(' ')}`;
@@ -54,10 +61,18 @@ function installTestPrograms() {
     fail(`the tests drive programs that are not here; install them first: sudo ${install}`);
   }
   process.stderr.write(`Setting up: ${install}\n`);
+  if (missing.includes('postgresql')) withoutDefaultCluster();
   const apt = spawnSync('sh', ['-c', `apt-get update -qq && DEBIAN_FRONTEND=noninteractive ${install} -qq`], {
     stdio: ['ignore', 2, 2],
   });
   if (apt.status !== 0) fail(`this failed: ${install}`);
+}
+
+/** Debian's package makes and starts a database server on port 5432; the tests start their own and need none. */
+function withoutDefaultCluster() {
+  const folder = '/etc/postgresql-common/createcluster.d';
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'capstan-tests.conf'), 'create_main_cluster = false\n');
 }
 
 function fail(message) {

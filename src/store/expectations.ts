@@ -17,12 +17,24 @@ export function checkExpectations(batch: Batch, revisionOf: (key: string) => num
   for (const { key, revision } of batch.expect ?? []) {
     const actual = revisionOf(key);
     if (actual === revision) continue;
-    throw new Fault(`${key} is at revision ${actual}, not ${revision}`, {
-      code: 'store.conflict',
-      blame: 'caller',
-      fix: 'read it again and decide again',
-    });
+    throw conflictFault({ key, actual, expected: revision });
   }
+}
+
+export function conflictFault({
+  key,
+  actual,
+  expected,
+}: {
+  key: string;
+  actual: number;
+  expected: number;
+}): Fault {
+  return new Fault(`${key} is at revision ${actual}, not ${expected}`, {
+    code: 'store.conflict',
+    blame: 'caller',
+    fix: 'read it again and decide again',
+  });
 }
 
 export function closedFault(): Fault {
