@@ -1,20 +1,17 @@
 import type { Certificate } from './certificate.ts';
+import { isDsa } from './dsa-signature.ts';
 import { findExtension } from './extension.ts';
 import { formatTime } from './format-time.ts';
 import { sameName } from './name.ts';
 import { oids } from './oid.ts';
+import { type Problem, problem } from './path-problem.ts';
 import { forbiddenName, nameConstraintsOf } from './permitted-name.ts';
 import { readPolicies } from './policy.ts';
-import { signatureAlgorithm, verifySignature } from './signature.ts';
+import { matchesSignature, signatureAlgorithm, verifySignature } from './signature.ts';
 import { nameInWords } from './subject.ts';
 
-/** Why a certificate cannot stand where it would in a path. */
-export interface Problem {
-  /** Stable, like a fault's: `x509.verify.expired`. */
-  code: string;
-  /** Names the certificate by its subject, and the dates where they matter. */
-  reason: string;
-}
+export type { Problem } from './path-problem.ts';
+export { problem } from './path-problem.ts';
 
 /** A path under construction, from the leaf upwards, and what it is judged by. */
 export interface PathState {
@@ -26,6 +23,18 @@ export interface PathState {
   at: number;
   /** Object identifier of the purpose that every certificate must allow; undefined for any. */
   purpose: string | undefined;
+  legacyAlgorithms: readonly LegacyAlgorithm[];
+}
+
+/** Broken or abandoned, and asked for by name where signatures of long ago are judged. */
+export type LegacyAlgorithm = 'SHA-1' | 'DSA';
+
+/** Which of an anchor's own statements bind the path (RFC 5280 section 6.1.1 (d) has none bind; RFC 5937 all). */
+export interface AnchorRules {
+  /** Its validity; true where absent. */
+  dates?: boolean;
+  /** What it says of uses, lengths, names and policies; true where absent. */
+  limits?: boolean;
 }
 
 /** A condition on the certificate that joins a path on top; answers what is wrong, or nothing. */
@@ -44,6 +53,14 @@ export const everyCertificate: readonly Check[] = [
 /** What holds besides for every certificate that has issued the one below. */
 export const everyIssuer: readonly Check[] = [isAuthority, maySign, pathLengthKept, namesAllowed];
 
+/** Those of `checks` that an anchor is held to. */
+export function bindingChecks(
+  checks: readonly Check[],
+  { dates = true, limits = true }: AnchorRules = {},
+): readonly Check[] {
+  return checks.filter((check) => (check === validAt ? dates : limits || check === keyStrong));
+}
+
 /** Both ends of the validity count as valid (RFC 5280 section 4.1.2.5). */
 function validAt(certificate: Certificate, { at }: PathState): Problem | undefined {
   const { notBefore, notAfter } = certificate;
@@ -57,7 +74,7 @@ function validAt(certificate: Certificate, { at }: PathState): Problem | undefin
   );
 }
 
-/** Extensions that the checks here act on, or that ask nothing of a path that is free to follow any policy. */
+/** Extensions that are acted on here or when a whole path is judged, or that ask nothing. */
 const known = new Set<string>([
   oids.basicConstraints,
   oids.keyUsage,
@@ -67,6 +84,9 @@ const known = new Set<string>([
   oids.subjectKeyIdentifier,
   oids.authorityKeyIdentifier,
   oids.certificatePolicies,
+  oids.policyMappings,
+  oids.policyConstraints,
+  oids.inhibitAnyPolicy,
   oids.crlDistributionPoints,
   oids.authorityInfoAccess,
 ]);
@@ -98,7 +118,8 @@ function policyQualifiersKnown(certificate: Certificate): Problem | undefined {
 /** Shorter RSA keys have been factored; Go's limit. A key of a kind that is unknown here is no better. */
 const leastRsaBits = 1_024;
 
-function keyStrong(certificate: Certificate): Problem | undefined {
+function keyStrong(certificate: Certificate, { legacyAlgorithms }: PathState): Problem | undefined {
+  if (legacyAlgorithms.includes('DSA') && isDsa(certificate)) return undefined;
   const { spec } = certificate.publicKey;
   if (spec.type !== 'rsa' || spec.bits >= leastRsaBits) return undefined;
   return problem('weak-key', certificate, `has an RSA key of ${spec.bits} bits, which proves nothing`);
@@ -165,18 +186,22 @@ function namesAllowed(certificate: Certificate, { path }: PathState): Problem | 
 }
 
 /** Whether `issuer` signed `certificate`, with an algorithm fit for it. The one costly check: it comes last. */
-export function signatureProblem(certificate: Certificate, issuer: Certificate): Problem | undefined {
-  const algorithm = signatureAlgorithm(certificate.signatureAlgorithm);
-  if (!algorithm || algorithm.hash === 'SHA-1') {
+export function signatureProblem(
+  certificate: Certificate,
+  issuer: Certificate,
+  legacyAlgorithms: readonly LegacyAlgorithm[] = [],
+): Problem | undefined {
+  // Its parameters may come from further up, so it is judged with the whole path.
+  if (legacyAlgorithms.includes('DSA') && isDsa(issuer)) return undefined;
+  const { signatureAlgorithm: identifier, tbs: bytes, signature } = certificate;
+  const algorithm = signatureAlgorithm(identifier);
+  const old = algorithm?.hash === 'SHA-1';
+  if (!algorithm || (old && !legacyAlgorithms.includes('SHA-1'))) {
     const name = algorithm?.name ?? 'an algorithm that is unknown here';
     return problem('algorithm', certificate, `is signed with ${name}, which proves nothing`);
   }
-  const { signatureAlgorithm: identifier, tbs: bytes, signature } = certificate;
-  if (verifySignature({ algorithm: identifier, bytes, signature, publicKey: issuer.publicKey }))
+  const { publicKey } = issuer;
+  if ((old ? matchesSignature : verifySignature)({ algorithm: identifier, bytes, signature, publicKey }))
     return undefined;
   return problem('signature', certificate, `is not signed by the key of ${nameInWords(issuer)}`);
-}
-
-export function problem(kind: string, certificate: Certificate, says: string): Problem {
-  return { code: `x509.verify.${kind}`, reason: `${nameInWords(certificate)} ${says}` };
 }

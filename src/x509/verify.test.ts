@@ -140,7 +140,7 @@ describe('who may issue', () => {
     for (const [oid, critical, expected] of [
       ['1.2.3.4', true, 'x509.verify.critical-extension'],
       ['1.2.3.4', false, undefined],
-      [oids.policyConstraints, true, 'x509.verify.critical-extension'],
+      [oids.subjectInfoAccess, true, 'x509.verify.critical-extension'],
     ] as const) {
       const ca = await issue({ name: 'ca', ca: true, issuer: root, extensions: [{ oid, critical, value }] });
       const verdict = verify(await issue({ name: 'web', issuer: ca }), [root], [ca]);

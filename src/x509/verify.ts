@@ -1,17 +1,22 @@
 import { Fault } from '../base/fault.ts';
 import type { Certificate } from './certificate.ts';
+import { dsaProblem } from './dsa-signature.ts';
 import { matchesHost } from './host-name.ts';
 import { comparable, formatName, sameName } from './name.ts';
 import { oids } from './oid.ts';
 import {
+  type AnchorRules,
+  bindingChecks,
   type Check,
   everyCertificate,
   everyIssuer,
+  type LegacyAlgorithm,
   type PathState,
   type Problem,
   problem,
   signatureProblem,
 } from './path-check.ts';
+import { judgePolicies, type PolicyInputs } from './policy-graph.ts';
 
 export interface VerifyOptions {
   /** Trust anchors. Their own dates, usages and limits count too, as they do for Go. */
@@ -24,11 +29,17 @@ export interface VerifyOptions {
   usage?: 'server auth' | 'client auth';
   /** The DNS name or IP address that the leaf must be for. */
   dnsName?: string;
+  /** What is asked of the path's certificate policies; nothing where absent, and constraints in the path count still. */
+  policies?: PolicyInputs;
+  /** Which of an anchor's own statements bind the path; all where absent. */
+  anchorRules?: AnchorRules;
+  /** Algorithms of old that may still prove something here; none where absent. */
+  legacyAlgorithms?: readonly LegacyAlgorithm[];
 }
 
 export type Verdict =
-  /** The leaf first, the trust anchor last. */
-  | { valid: true; chain: readonly Certificate[] }
+  /** The leaf first, the trust anchor last; the acceptable policies that hold along it, by object identifier. */
+  | { valid: true; chain: readonly Certificate[]; policies: ReadonlySet<string> }
   /** `reason` names the certificate at fault by subject, and the dates where they matter. */
   | ({ valid: false } & Problem);
 
@@ -39,16 +50,14 @@ const signatureBudget = 100;
 const longestPath = 16;
 
 /**
- * Looks for a path from `leaf` to one of the roots along which every check holds (RFC 5280 section 6, without
- * revocation and under any policy: a certificate that makes constraints on policies critical is refused).
+ * Looks for a path from `leaf` to one of the roots along which every check holds (RFC 5280 section 6).
  * Where an issuer has several certificates, each is tried. A leaf that is itself a root is its own path.
  */
 export function verifyChain(leaf: Certificate, options: VerifyOptions): Verdict {
   const search = new PathSearch(options);
   const failure = search.refuses(leaf, [...everyCertificate, forHost(options.dnsName)], []);
   if (failure) return { valid: false, ...failure };
-  const chain = search.from(leaf);
-  return chain ? { valid: true, chain } : { valid: false, ...search.failure! };
+  return search.from(leaf) ?? { valid: false, ...search.failure! };
 }
 
 /** That the leaf is for `host`, where one is asked for. */
@@ -62,6 +71,9 @@ function forHost(host: string | undefined): Check {
     return problem('host-name', leaf, `is not for ${host}: ${says}`);
   };
 }
+
+/** A path that everything holds for. */
+type Found = Extract<Verdict, { valid: true }>;
 
 class PathSearch {
   readonly #options: VerifyOptions;
@@ -78,12 +90,27 @@ class PathSearch {
   }
 
   /** A path from the leaf to a root, or undefined and `failure`. */
-  from(leaf: Certificate): readonly Certificate[] | undefined {
-    return this.#isRoot(leaf) ? [leaf] : this.#extend([leaf]);
+  from(leaf: Certificate): Found | undefined {
+    return this.#isRoot(leaf) ? this.#conclude([leaf]) : this.#extend([leaf]);
+  }
+
+  /** What can be told of a whole path only. */
+  #conclude(chain: readonly Certificate[]): Found | undefined {
+    const { policies: inputs, anchorRules, legacyAlgorithms = [] } = this.#options;
+    let policies: ReadonlySet<string> = new Set();
+    const failure = judged(chain[0]!, () => {
+      const verdict = judgePolicies(chain, inputs, anchorRules?.limits);
+      if (!verdict.valid) return verdict.problem;
+      policies = verdict.policies;
+      return legacyAlgorithms.includes('DSA') ? dsaProblem(chain) : undefined;
+    });
+    if (!failure) return { valid: true, chain, policies };
+    this.#note(failure);
+    return undefined;
   }
 
   /** Depth first, likeliest issuer first. */
-  #extend(path: readonly Certificate[]): readonly Certificate[] | undefined {
+  #extend(path: readonly Certificate[]): Found | undefined {
     const top = path.at(-1)!;
     const candidates = this.#issuersOf(top).filter((candidate) => !isOn(path, candidate));
     if (candidates.length === 0) this.#note(noIssuer(top));
@@ -97,10 +124,13 @@ class PathSearch {
         continue;
       }
       const longer = [...path, issuer];
-      if (anchor) return longer;
-      if (longer.length === longestPath)
+      if (!anchor && longer.length === longestPath)
         this.#note(problem('too-long', path[0]!, `has a path longer than ${longestPath}`));
-      const found = longer.length < longestPath ? this.#extend(longer) : undefined;
+      const found = anchor
+        ? this.#conclude(longer)
+        : longer.length < longestPath
+          ? this.#extend(longer)
+          : undefined;
       if (found) return found;
     }
     return undefined;
@@ -112,11 +142,12 @@ class PathSearch {
     checks: readonly Check[],
     path: readonly Certificate[],
   ): Problem | undefined {
-    const { at, usage } = this.#options;
+    const { at, usage, anchorRules, legacyAlgorithms = [] } = this.#options;
     const purpose = usage && { 'server auth': oids.serverAuth, 'client auth': oids.clientAuth }[usage];
-    const state: PathState = { path, at, purpose, anchor: this.#isRoot(certificate) };
+    const anchor = this.#isRoot(certificate);
+    const state: PathState = { path, at, purpose, anchor, legacyAlgorithms };
     return judged(certificate, () => {
-      for (const check of checks) {
+      for (const check of anchor ? bindingChecks(checks, anchorRules) : checks) {
         const found = check(certificate, state);
         if (found) return found;
       }
@@ -133,7 +164,7 @@ class PathSearch {
       );
     }
     this.#signaturesLeft--;
-    return judged(issuer, () => signatureProblem(certificate, issuer));
+    return judged(issuer, () => signatureProblem(certificate, issuer, this.#options.legacyAlgorithms));
   }
 
   /** Certificates whose subject is the issuer's name: roots first, and those of the right key identifier first. */
