@@ -81,11 +81,37 @@ test.each([
   ['no such path', undefined, answer(404, 'no handler for route'), 'False', 'PathNotFound'],
   ['refused', undefined, answer(403), 'False', 'SigningRefused'],
   ['refused, the token being known', { endsMs: now }, answer(403), 'False', 'SigningRefused'],
+  [
+    'no CA there',
+    undefined,
+    answer(500, 'could not fetch the CA certificate (was one set?): no default issuer currently configured'),
+    'False',
+    'IssuerNotFound',
+  ],
+  ['a fault of its own', undefined, answer(500, 'internal error'), 'Unknown', 'NotTold'],
   ['sealed meanwhile', undefined, answer(503), 'Unknown', 'NotTold'],
   ['not asked, the token being known', { endsMs: undefined }, undefined, 'True', 'TokenAccepted'],
   ['not asked', undefined, undefined, 'Unknown', 'NotTried'],
 ] as const)('authorization: %s', (_, tokenFacts, given, status, reason) => {
   expect(authorizationOf({ token: tokenFacts, answer: given })).toMatchObject({ status, reason });
+});
+
+test('what Vault says is told in one line, without the form that it came in', () => {
+  const wrapped = '1 error occurred:\n\t* could not fetch the CA certificate (was one set?): none\n\n';
+  const given = answer(500, JSON.stringify({ errors: [wrapped] }));
+  expect(authorizationOf({ token: undefined, answer: given }).message).toBe(
+    'Vault accepts the token but has no CA to sign with: could not fetch the CA certificate (was one set?): none',
+  );
+  const several = answer(
+    500,
+    JSON.stringify({ errors: ['2 errors occurred:\n\t* one\n\t* two\n\n', 'three'] }),
+  );
+  expect(authorizationOf({ token: undefined, answer: several }).message).toBe(
+    'Vault answered 500: one; two; three',
+  );
+  expect(authorizationOf({ token: undefined, answer: answer(502, '<html>') }).message).toBe(
+    'Vault answered 502: <html>',
+  );
 });
 
 const healthy: Inspection = {

@@ -6,6 +6,7 @@ import { retryDelayMs } from './backoff.ts';
 import { type ConditionChange, conditionOf, epochMs, withCondition } from './conditions.ts';
 import type { Issuer, VaultIssuer } from './kinds.ts';
 import type { TokenFacts } from './vault-client.ts';
+import { complaintIn } from './vault-fault.ts';
 
 /** What an issuer signs with, where its spec names exactly one thing. */
 export type IssuerType = 'vault' | 'selfSigned' | 'ca' | 'acme' | 'venafi';
@@ -120,7 +121,7 @@ export function authorizationOf({
       ? { status: 'True', reason: 'TokenAccepted', message: `Vault accepts the token${ends}`, tokenEndsMs }
       : { status: 'Unknown', reason: 'NotTried', message: 'Vault was not asked whether it would sign' };
   }
-  const said = answer.body.toString('utf8', 0, 300).trim();
+  const said = complaintIn(answer.body);
   if (answer.status === 400 && !/unknown role|unsupported (path|operation)/.test(said)) {
     return {
       status: 'True',
@@ -138,6 +139,11 @@ export function authorizationOf({
   if (answer.status === 400 || answer.status === 404 || answer.status === 405) {
     const message = `Vault has nothing that signs at the path: ${said}`;
     return { status: 'False', reason: 'PathNotFound', message, tokenEndsMs };
+  }
+  // Vault looks for a CA only once the token's policies have let the request through.
+  if (answer.status === 500 && said.startsWith('could not fetch the CA certificate')) {
+    const message = `Vault accepts the token but has no CA to sign with: ${said}`;
+    return { status: 'False', reason: 'IssuerNotFound', message, tokenEndsMs };
   }
   return { status: 'Unknown', reason: 'NotTold', message: `Vault answered ${answer.status}: ${said}` };
 }

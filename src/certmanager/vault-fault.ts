@@ -34,6 +34,18 @@ function errorsIn(body: Buffer): string[] | undefined {
   }
 }
 
+/** What Vault complains of, on one line of at most 300 characters; where the body is none of Vault's, as it stands. */
+export function complaintIn(body: Buffer): string {
+  const errors = errorsIn(body) ?? [body.toString('utf8', 0, 300)];
+  return errors.flatMap(listed).join('; ').trim().slice(0, 300);
+}
+
+/** Vault's core tells of errors as a list with a heading; engines tell of one, in one line. */
+function listed(error: string): string[] {
+  if (!/^\d+ errors? occurred:\n/.test(error)) return [error];
+  return [...error.matchAll(/^\t\* (.*)$/gm)].map(([, one]) => one!);
+}
+
 /**
  * Whether asking again may help: no answer at all, an answer that says "not now", or one that was no sense. A
  * server certificate that is not trusted looks like no answer too; it may be mended on either side at any time.
