@@ -20,6 +20,7 @@ import {
   readValue,
   writeExtensions,
 } from './extension.ts';
+import { type GeneralName, readGeneralNames } from './general-name.ts';
 import { type Name, readNameFrom } from './name.ts';
 import { oids } from './oid.ts';
 import { encodePem } from './pem.ts';
@@ -51,6 +52,10 @@ export interface RevokedCertificate {
   /** Epoch milliseconds. */
   revokedAt: number;
   reason?: RevocationReason;
+  /** Who issued it and those that follow, where that is not the list's issuer (RFC 5280 section 5.3.3). */
+  certificateIssuer?: readonly GeneralName[];
+  /** A critical extension of the entry that is not understood here, by object identifier. */
+  unknownCritical?: string;
 }
 
 export interface CrlTemplate {
@@ -177,15 +182,36 @@ function readTbs(reader: DerReader) {
   };
 }
 
+const knownOfEntries = new Set<string>([oids.crlReason, oids.certificateIssuer, oids.invalidityDate]);
+
 function readEntry(reader: DerReader): RevokedCertificate {
   const serial = reader.integer();
   const revokedAt = reader.time();
-  const extension = reader.atEnd ? undefined : findExtension(readExtensions(reader), oids.crlReason);
-  if (!extension) return { serial, revokedAt };
-  const number = readValue('CRL reason', extension.value, (inner) => inner.smallInteger(10, tags.enumerated));
+  if (reader.atEnd) return { serial, revokedAt };
+  const extensions = readExtensions(reader);
+  const reason = findExtension(extensions, oids.crlReason);
+  const issuer = findExtension(extensions, oids.certificateIssuer);
+  const unknown = extensions.find(({ oid, critical }) => critical && !knownOfEntries.has(oid));
+  return {
+    serial,
+    revokedAt,
+    ...(reason ? { reason: readReason(reason.value) } : {}),
+    ...(issuer
+      ? {
+          certificateIssuer: readValue('certificate issuer', issuer.value, (inner) =>
+            readGeneralNames(inner),
+          ),
+        }
+      : {}),
+    ...(unknown ? { unknownCritical: unknown.oid } : {}),
+  };
+}
+
+function readReason(value: Buffer): RevocationReason {
+  const number = readValue('CRL reason', value, (inner) => inner.smallInteger(10, tags.enumerated));
   const reason = reasonOfNumber.get(number);
   if (!reason) throw crlFault('structure', `reason ${number} is none`);
-  return { serial, revokedAt, reason };
+  return reason;
 }
 
 function readOwnExtensions(
@@ -195,12 +221,13 @@ function readOwnExtensions(
   const authority = findExtension(extensions, oids.authorityKeyIdentifier);
   const keyId = authority && readAuthorityKeyIdentifier(authority.value).keyId;
   return {
-    ...(number ? { number: readNumber(number.value) } : {}),
+    ...(number ? { number: readCrlNumber(number.value) } : {}),
     ...(keyId ? { authorityKeyId: keyId } : {}),
   };
 }
 
-function readNumber(value: Buffer): bigint {
+/** The number of a list: its own, or that of the list a delta builds on. */
+export function readCrlNumber(value: Buffer): bigint {
   const content = readValue('CRL number', value, (reader) => reader.integer());
   if (content[0]! >= 0x80 || content.length > 21)
     throw crlFault('structure', 'its number is negative or too large');

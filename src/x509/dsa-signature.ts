@@ -33,34 +33,43 @@ function spkiAlgorithm(spki: Buffer): string {
   );
 }
 
-/** Every signature along a path, leaf first, that a DSA key made; parameters are handed down (RFC 3279 section 2.3.2). */
+/** What a key signs: a certificate or a revocation list. */
+type SignedDocument = Pick<Certificate, 'tbs' | 'signatureAlgorithm' | 'signature'>;
+
+/** The first signature along a path, leaf first, that a DSA key should have made and has not. */
 export function dsaProblem(path: readonly Certificate[]): Problem | undefined {
-  let parameters: Buffer | undefined;
-  for (const [index, issuer] of path.entries().toArray().toReversed()) {
-    if (!isDsa(issuer)) {
-      parameters = undefined;
-      continue;
-    }
-    const key = readDsaKey(issuer.spki);
-    parameters = key.parameters ?? parameters;
-    const certificate = path[index - 1];
-    if (!certificate) continue;
-    if (!parameters || !isSignedWithDsa(certificate, parameters, key.bits)) {
-      return problem('signature', certificate, `is not signed by the key of ${nameInWords(issuer)}`);
+  for (const [index, certificate] of path.slice(0, -1).entries()) {
+    const above = path.slice(index + 1);
+    if (isDsa(above[0]!) && !isSignedByDsa(certificate, above)) {
+      return problem('signature', certificate, `is not signed by the key of ${nameInWords(above[0]!)}`);
     }
   }
   return undefined;
 }
 
-function isSignedWithDsa(certificate: Certificate, parameters: Buffer, bits: Buffer): boolean {
-  const hash = hashes[algorithmOid(certificate.signatureAlgorithm)];
+/**
+ * Whether the DSA key of the first of `signers` made the signature; the others are the path up from there, which
+ * hands down the parameters (RFC 3279 section 2.3.2).
+ */
+export function isSignedByDsa(document: SignedDocument, signers: readonly Certificate[]): boolean {
+  const { bits } = readDsaKey(signers[0]!.spki);
+  for (const { spki } of signers) {
+    if (spkiAlgorithm(spki) !== dsaKey) return false;
+    const { parameters } = readDsaKey(spki);
+    if (parameters) return isSignedWithDsa(document, parameters, bits);
+  }
+  return false;
+}
+
+function isSignedWithDsa(document: SignedDocument, parameters: Buffer, bits: Buffer): boolean {
+  const hash = hashes[algorithmOid(document.signatureAlgorithm)];
   if (hash === undefined) return false;
   const spki = writeDer((writer) =>
     writer.sequence(() => writer.sequence(() => writer.oid(dsaKey).raw(parameters)).bitString(bits)),
   );
   try {
     const key = createPublicKey({ key: spki, format: 'der', type: 'spki' });
-    return verify(hash, certificate.tbs, key, certificate.signature);
+    return verify(hash, document.tbs, key, document.signature);
   } catch (error) {
     // OpenSSL refuses numbers that are no key only when it imports or uses them.
     if ((error as NodeJS.ErrnoException).code?.startsWith('ERR_OSSL')) return false;

@@ -1,9 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, parse, resolve } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { Fault } from '../base/fault.ts';
-import { readCertificate, readCertificates } from './certificate.ts';
+import { readCertificates } from './certificate.ts';
 import { type Verdict, verifyChain } from './verify.ts';
 
 const repository = join(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -21,50 +21,6 @@ function verdictOf(verify: () => Verdict): boolean {
     throw error;
   }
 }
-
-interface PkitsTest {
-  suite: string;
-  name: string;
-  certs: [string, ...string[]];
-  should_validate: boolean;
-}
-
-/** NIST's suites that need neither revocation lists nor policies. */
-const pkitsSuites = [
-  'PkitsTest01SignatureVerification',
-  'PkitsTest02ValidityPeriods',
-  'PkitsTest03VerifyingNameChaining',
-  'PkitsTest06VerifyingBasicConstraints',
-  'PkitsTest13NameConstraints',
-  'PkitsTest16PrivateCertificateExtensions',
-];
-
-const pkits = (json<{ tests: PkitsTest[] }>('pkits/pkits.json').tests ?? []).filter(
-  // Nobody verifies DSA any more.
-  ({ suite, name }) => pkitsSuites.includes(suite) && !name.includes('ValidDSA'),
-);
-
-describe('NIST PKITS', () => {
-  if (absent) test.skip('some 80 cases: there are no vectors beside this checkout', () => {});
-
-  test.skipIf(absent)('all of these suites are there', () => {
-    expect(pkits.length).toBeGreaterThan(75);
-  });
-
-  const files = absent ? [] : readdirSync(join(folder, 'pkits/certs'));
-  const load = (name: string) => {
-    const file = files.find((candidate) => parse(candidate).name === name)!;
-    return readCertificate(readFileSync(join(folder, 'pkits/certs', file)));
-  };
-
-  test.each(pkits)('$name: $should_validate', ({ certs, should_validate }) => {
-    const verify = () => {
-      const [root, ...rest] = certs.map(load);
-      return verifyChain(rest.pop()!, { roots: [root!], intermediates: rest, at: Date.UTC(2011, 3, 15) });
-    };
-    expect(verdictOf(verify)).toBe(should_validate);
-  });
-});
 
 interface LimboCase {
   id: string;

@@ -1,5 +1,6 @@
 import { Fault } from '../base/fault.ts';
 import type { Certificate } from './certificate.ts';
+import type { CertificateList } from './crl.ts';
 import { dsaProblem } from './dsa-signature.ts';
 import { matchesHost } from './host-name.ts';
 import { comparable, formatName, sameName } from './name.ts';
@@ -17,6 +18,7 @@ import {
   signatureProblem,
 } from './path-check.ts';
 import { judgePolicies, type PolicyInputs } from './policy-graph.ts';
+import { Revocation } from './revocation.ts';
 
 export interface VerifyOptions {
   /** Trust anchors. Their own dates, usages and limits count too, as they do for Go. */
@@ -33,6 +35,8 @@ export interface VerifyOptions {
   policies?: PolicyInputs;
   /** Which of an anchor's own statements bind the path; all where absent. */
   anchorRules?: AnchorRules;
+  /** Revocation lists, complete and delta; where given, every certificate but the anchor must be told not revoked. */
+  revocationLists?: readonly CertificateList[];
   /** Algorithms of old that may still prove something here; none where absent. */
   legacyAlgorithms?: readonly LegacyAlgorithm[];
 }
@@ -54,10 +58,26 @@ const longestPath = 16;
  * Where an issuer has several certificates, each is tried. A leaf that is itself a root is its own path.
  */
 export function verifyChain(leaf: Certificate, options: VerifyOptions): Verdict {
-  const search = new PathSearch(options);
-  const failure = search.refuses(leaf, [...everyCertificate, forHost(options.dnsName)], []);
-  if (failure) return { valid: false, ...failure };
-  return search.from(leaf) ?? { valid: false, ...search.failure! };
+  const { at, roots, intermediates, revocationLists: lists, legacyAlgorithms = [] } = options;
+  const budget = { signaturesLeft: signatureBudget };
+  const revocation: Revocation | undefined =
+    lists &&
+    new Revocation({
+      lists,
+      at,
+      legacyAlgorithms,
+      certificates: [...intermediates, ...roots],
+      isTrusted: (signer, anchor) =>
+        new PathSearch(signerOptions(options, anchor), budget, revocation).verify(signer).valid,
+      spend: () => budget.signaturesLeft-- > 0,
+    });
+  return new PathSearch(options, budget, revocation).verify(leaf);
+}
+
+/** Who signs lists must be trusted for what it is under the path's own anchor, whatever the leaf is for. */
+function signerOptions(options: VerifyOptions, anchor: Certificate): VerifyOptions {
+  const { usage: _, dnsName: __, policies: ___, ...rest } = options;
+  return { ...rest, roots: [anchor] };
 }
 
 /** That the leaf is for `host`, where one is asked for. */
@@ -79,14 +99,27 @@ class PathSearch {
   readonly #options: VerifyOptions;
   readonly #roots: ReadonlyMap<string, readonly Certificate[]>;
   readonly #intermediates: ReadonlyMap<string, readonly Certificate[]>;
-  #signaturesLeft = signatureBudget;
+  readonly #budget: { signaturesLeft: number };
+  readonly #revocation: Revocation | undefined;
   /** The failure that tells most of those met so far. */
   failure: Problem | undefined;
 
-  constructor(options: VerifyOptions) {
+  constructor(
+    options: VerifyOptions,
+    budget: { signaturesLeft: number },
+    revocation: Revocation | undefined,
+  ) {
     this.#options = options;
+    this.#budget = budget;
+    this.#revocation = revocation;
     this.#roots = Map.groupBy(options.roots, subjectKey);
     this.#intermediates = Map.groupBy(options.intermediates, subjectKey);
+  }
+
+  verify(leaf: Certificate): Verdict {
+    const failure = this.refuses(leaf, [...everyCertificate, forHost(this.#options.dnsName)], []);
+    if (failure) return { valid: false, ...failure };
+    return this.from(leaf) ?? { valid: false, ...this.failure! };
   }
 
   /** A path from the leaf to a root, or undefined and `failure`. */
@@ -102,7 +135,9 @@ class PathSearch {
       const verdict = judgePolicies(chain, inputs, anchorRules?.limits);
       if (!verdict.valid) return verdict.problem;
       policies = verdict.policies;
-      return legacyAlgorithms.includes('DSA') ? dsaProblem(chain) : undefined;
+      return (
+        (legacyAlgorithms.includes('DSA') ? dsaProblem(chain) : undefined) ?? this.#revocation?.problem(chain)
+      );
     });
     if (!failure) return { valid: true, chain, policies };
     this.#note(failure);
@@ -156,14 +191,14 @@ class PathSearch {
   }
 
   #checkSignature(certificate: Certificate, issuer: Certificate): Problem | undefined {
-    if (this.#signaturesLeft === 0) {
+    if (this.#budget.signaturesLeft <= 0) {
       return problem(
         'budget',
         certificate,
         `has too many possible issuers: ${signatureBudget} signatures were tried`,
       );
     }
-    this.#signaturesLeft--;
+    this.#budget.signaturesLeft--;
     return judged(issuer, () => signatureProblem(certificate, issuer, this.#options.legacyAlgorithms));
   }
 

@@ -1,0 +1,4 @@
+import { pkits } from './pkits.ts';
+import type { ConformanceSet } from './vectors.ts';
+
+export const sets: readonly ConformanceSet[] = [pkits];
