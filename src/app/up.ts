@@ -1,3 +1,4 @@
+import { aborted } from '../base/abort.ts';
 import { type ClockScale, scaledClock, systemClock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import { SecretText } from '../base/secret.ts';
@@ -99,13 +100,6 @@ export async function up(
     data.close();
     clearInterval(alive);
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 /** What the workloads tell while the job stays up; their exchanges, several a second, are only counted. */
