@@ -4,7 +4,7 @@ import { Fault } from '../base/fault.ts';
 import type { Log } from '../base/log.ts';
 import type { Store } from '../store/store.ts';
 import { type ListenAddress, listen } from '../wire/http-server.ts';
-import { core } from './core.ts';
+import { type Core, core } from './core.ts';
 import { ensureDevRoot } from './dev-root.ts';
 import { vaultListener } from './http/vault-listener.ts';
 import type { Mount } from './mount/mount.ts';
@@ -12,10 +12,11 @@ import { accessorOf, type Mounts, openMounts } from './mount/mounts.ts';
 import { pkiEngine } from './pki/pki-engine.ts';
 import { openPolicies } from './policy/policies.ts';
 import { engine } from './routing/route.ts';
+import { sealRoutes } from './seal/seal-routes.ts';
 import { capabilityRoutes } from './sys/capability-routes.ts';
 import { mountRoutes } from './sys/mount-routes.ts';
 import { policyRoutes } from './sys/policy-routes.ts';
-import { ensureCluster, statusPaths } from './sys/status.ts';
+import { type Cluster, ensureCluster, neverSealed, statusPaths } from './sys/status.ts';
 import type { SysContext } from './sys/sys-context.ts';
 import { systemLease } from './token/lifetime.ts';
 import { tokenRoutes } from './token/token-routes.ts';
@@ -40,6 +41,19 @@ export interface VaultServer {
   close(): Promise<void>;
 }
 
+/** A server without a wire, on a store that can be read. */
+export interface OpenVault {
+  core: Core;
+  cluster: Cluster;
+  /** Ends what it does by itself; requests may still come. */
+  close(): void;
+}
+
+export interface OpenOptions extends Omit<VaultOptions, 'listen'> {
+  /** What `sys/seal` does; a server that is given none cannot be sealed. */
+  seal?: () => void;
+}
+
 /**
  * Starts a server that speaks Vault's API over plain HTTP. On a store that has been one's before it goes on where
  * that ended: mounts, policies, tokens, issuers, certificates.
@@ -47,7 +61,23 @@ export interface VaultServer {
  * @throws Fault `vault.uninitialised`, `wire.listen.*`, `store.*`
  */
 export async function startVault(options: VaultOptions): Promise<VaultServer> {
-  const { store, clock, entropy, log, dev } = options;
+  const { clock, entropy, log } = options;
+  const vault = await openVault(options);
+  const status = statusPaths(() => neverSealed(vault.cluster), clock);
+  const listening = await listen(vaultListener({ core: vault.core, status, entropy, log }), options.listen);
+  log.info('vault listens', { ...listening.address });
+  return {
+    address: listening.address,
+    async close() {
+      await listening.close();
+      vault.close();
+    },
+  };
+}
+
+/** Everything that answers requests. @throws Fault `vault.uninitialised`, `store.*` */
+export async function openVault(options: OpenOptions): Promise<OpenVault> {
+  const { store, clock, entropy, log, dev, seal } = options;
   if (!dev && !(await store.get('core/cluster'))) {
     throw new Fault('this store holds no initialised Vault', {
       code: 'vault.uninitialised',
@@ -68,7 +98,7 @@ export async function startVault(options: VaultOptions): Promise<VaultServer> {
   };
   // The table of mounts and the paths that change it know each other.
   let mounts: Mounts;
-  const sys: SysContext = { tokens, policies, mounts: () => mounts, fixed };
+  const sys: SysContext = { tokens, policies, mounts: () => mounts, fixed, ...(seal ? { seal } : {}) };
   const token = { tokens, policies, clock, limits: () => systemLease };
   mounts = await openMounts({
     store,
@@ -78,27 +108,17 @@ export async function startVault(options: VaultOptions): Promise<VaultServer> {
     fixed: [
       {
         mount: fixed.secret[0]!,
-        engine: engine(systemRoutes, sys),
+        engine: engine(seal ? [...systemRoutes, ...sealRoutes] : systemRoutes, sys),
       },
       { mount: { ...fixed.auth[0]!, path: 'auth/token/' }, engine: engine(tokenRoutes, token) },
     ],
   });
-  const status = statusPaths(cluster, clock);
-  const listener = vaultListener({ core: core({ tokens, policies, mounts }), status, entropy, log });
-  const listening = await listen(listener, options.listen);
-  log.info('vault listens', { ...listening.address });
-  return {
-    address: listening.address,
-    async close() {
-      await listening.close();
-      tokens.close();
-    },
-  };
+  return { core: core({ tokens, policies, mounts }), cluster, close: () => tokens.close() };
 }
 
 /** A mount that is always there; its names stay the same from start to start. */
 async function fixedMount(
-  { store, entropy }: VaultOptions,
+  { store, entropy }: OpenOptions,
   path: string,
   type: string,
   description: string,

@@ -1,23 +1,38 @@
-import { resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { openSealedStore } from '../../app/sealed-store.ts';
 import { aborted } from '../../base/abort.ts';
 import { type ClockScale, scaledClock } from '../../base/clock.ts';
 import { randomText } from '../../base/entropy.ts';
-import { Fault } from '../../base/fault.ts';
+import { describeError, Fault } from '../../base/fault.ts';
 import { jsonLog, type LogLevel } from '../../base/log.ts';
+import { embeddedStore } from '../../store/embedded.ts';
 import { startVault } from '../../vault/server.ts';
 import { formatAddress, parseListenAddress } from '../../wire/http-server.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { version } from '../version.ts';
 import { Failure } from './failure.ts';
 import { type Flag, type Flags, parseFlags } from './flags.ts';
+import { readServerConfig, type ServerConfig } from './server-config.ts';
 
 const help = `Starts a server that speaks Vault's API: the PKI engine, tokens and policies.
 
-Usage: capstan vault server -dev [options]
+Usage: capstan vault server -config=FILE
+       capstan vault server -dev [options]
 
+  -config=FILE                  Start sealed, as FILE says, in Vault's own language:
+
+                                  listener "tcp" {
+                                    address       = "127.0.0.1:8200"
+                                    tls_cert_file = "server.pem"
+                                    tls_key_file  = "server.key"
+                                  }
+                                  storage "file" { path = "/var/lib/capstan" }
+
+                                tls_disable, api_addr and log_level are the other
+                                settings there are. capstan vault operator init and
+                                unseal then make it ready.
   -dev                          Start initialised and unsealed, with a root token.
-                                The only mode there is so far.
   -dev-listen-address=ADDR      Where to listen (default 127.0.0.1:8200; port 0 takes
                                 any free port). Also VAULT_DEV_LISTEN_ADDRESS.
   -dev-root-token-id=TOKEN      The root token; a new one where it is left out.
@@ -39,6 +54,7 @@ JSON document a line.
 `;
 
 const flags: readonly Flag[] = [
+  { name: 'config', kind: 'text', help: '' },
   { name: 'dev', kind: 'switch', help: '' },
   {
     name: 'dev-listen-address',
@@ -50,7 +66,7 @@ const flags: readonly Flag[] = [
   { name: 'dev-root-token-id', kind: 'text', variable: 'DEV_ROOT_TOKEN_ID', help: '' },
   // Nothing is ever written to the user's home; taken so that scripts which ask for that work.
   { name: 'dev-no-store-token', kind: 'switch', help: '' },
-  { name: 'log-level', kind: 'text', default: 'info', variable: 'LOG_LEVEL', help: '' },
+  { name: 'log-level', kind: 'text', variable: 'LOG_LEVEL', help: '' },
   { name: 'data', kind: 'text', help: '' },
   { name: 'clock-origin', kind: 'text', default: '0', help: '' },
   { name: 'clock-speed', kind: 'text', default: '1', help: '' },
@@ -79,12 +95,19 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
 }
 
 async function serve(given: Flags, context: CommandContext): Promise<number> {
-  if (!given.on('dev')) throw usage('only dev mode is there so far', 'add -dev');
+  const config = given.text('config');
+  if (given.on('dev') && config !== '') throw usage('-dev and -config exclude each other', 'choose one');
+  if (given.on('dev')) return serveDev(given, context);
+  if (config === '') throw usage('neither -config nor -dev says how to start', 'add -config=FILE, or -dev');
+  return serveSealed(config, given, context);
+}
+
+async function serveDev(given: Flags, context: CommandContext): Promise<number> {
   const clock = scaledClock(readScale(given));
   const folder = given.text('data');
   const rootToken = given.text('dev-root-token-id') || newRootToken(context);
   const store = openSealedStore(folder === '' ? undefined : resolve(context.cwd, folder), context.entropy);
-  const log = jsonLog(clock, (line) => context.stderr.write(line), readLevel(given));
+  const log = jsonLog(clock, (line) => context.stderr.write(line), readLevel(given.text('log-level')));
   try {
     const server = await startVault({
       store,
@@ -103,6 +126,49 @@ async function serve(given: Flags, context: CommandContext): Promise<number> {
   return 0;
 }
 
+/** As a configuration file says: sealed until enough shares of its key are given. */
+async function serveSealed(path: string, given: Flags, context: CommandContext): Promise<number> {
+  const file = resolve(context.cwd, path);
+  const config = readServerConfig(readText(file, 'the configuration'));
+  const clock = scaledClock(readScale(given));
+  const level = readLevel(given.text('log-level') || config.logLevel || '');
+  const log = jsonLog(clock, (line) => context.stderr.write(line), level);
+  const tls = config.tls && {
+    cert: readText(resolve(context.cwd, config.tls.certFile), 'tls_cert_file'),
+    key: readText(resolve(context.cwd, config.tls.keyFile), 'tls_key_file'),
+  };
+  const { startSealedVault } = await import('../../vault/seal/sealed-server.ts');
+  const store = embeddedStore({ path: join(resolve(context.cwd, config.storagePath), 'store.db') });
+  try {
+    const server = await startSealedVault({
+      store,
+      clock,
+      entropy: context.entropy,
+      log,
+      listen: config.listen,
+      ...(tls ? { tls } : {}),
+    });
+    context.stdout.write(sealedBanner(formatAddress(server.address), config));
+    await aborted(context.signal);
+    await server.close();
+  } finally {
+    await store.close();
+  }
+  return 0;
+}
+
+function readText(path: string, what: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new Fault(`${what} cannot be read: ${describeError(error)}`, {
+      code: 'cli.config',
+      blame: 'operator',
+      cause: error,
+    });
+  }
+}
+
 function usage(message: string, fix: string): Fault {
   return new Fault(message, { code: 'cli.usage', blame: 'caller', fix });
 }
@@ -116,8 +182,8 @@ function readScale(given: Flags): ClockScale {
   return { originMs, speed };
 }
 
-function readLevel(given: Flags): LogLevel {
-  const level = given.text('log-level');
+function readLevel(level: string): LogLevel {
+  if (level === '') return 'info';
   if (level === 'trace') return 'debug';
   if (level === 'debug' || level === 'info' || level === 'warn' || level === 'error') return level;
   throw usage(`unknown log level ${JSON.stringify(level)}`, 'use debug, info, warn or error');
@@ -126,6 +192,19 @@ function readLevel(given: Flags): LogLevel {
 function newRootToken({ entropy }: CommandContext): string {
   const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
   return `hvs.${randomText(entropy, 24, base62)}`;
+}
+
+function sealedBanner(address: string, { tls, storagePath, apiAddress }: ServerConfig): string {
+  return `==> Vault server configuration:
+
+             Api Address: ${apiAddress ?? `${tls ? 'https' : 'http'}://${address}`}
+              Listener 1: tcp (addr: "${address}", max_request_duration: "1m30s", max_request_size: "33554432", tls: "${tls ? 'enabled' : 'disabled'}")
+                 Storage: embedded (${storagePath})
+                 Version: Capstan v${version()}
+
+==> Vault server started! Log data will stream in below:
+
+`;
 }
 
 /** The lines that people and scripts look for, as Vault's dev mode words them; they come once it listens. */

@@ -58,7 +58,8 @@ export function wrapError(error: unknown): HttpAnswer {
   if (!(error instanceof Fault)) return errorAnswer(500, 'internal error');
   const status = statusOf(error);
   // What only the operator can mend is for the log, not for clients.
-  if (status === 503) return errorAnswer(status, 'the storage backend is unavailable or busy; try again');
+  if (status === 503 && error.code.startsWith('store.'))
+    return errorAnswer(status, 'the storage backend is unavailable or busy; try again');
   if (status >= 500 && error.blame !== 'caller') return errorAnswer(status, 'internal error');
   // Vault's own words stand alone; what other rooms find comes with its mend.
   return errorAnswer(status, error.code.startsWith('vault.') ? error.message : describeError(error));

@@ -107,7 +107,8 @@ function mediaType(headers: HttpParts['headers']): string {
   return (single(headers['content-type']) ?? '').split(';')[0]!.trim().toLowerCase();
 }
 
-function bodyFields(parts: HttpParts): RawFields {
+/** The parameters in a request's body. @throws Fault `vault.request.invalid` */
+export function bodyFields(parts: HttpParts): RawFields {
   const text = parts.body.toString('utf8');
   if (text.trim() === '') return fields([]);
   const form = mediaType(parts.headers) === 'application/x-www-form-urlencoded' && !/^\s*[[{]/.test(text);

@@ -1,4 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { type Entropy, uuid } from '../../base/entropy.ts';
 import { Fault } from '../../base/fault.ts';
@@ -9,7 +16,7 @@ import { invalidRequest, statusOf, unsupportedOperation } from '../faults.ts';
 import type { statusPaths } from '../sys/status.ts';
 import { errorAnswer, type HttpAnswer, jsonAnswer, wrapError, wrapReply } from './envelope.ts';
 import { answerBare, readListRequest } from './list-method.ts';
-import { type HttpParts, readApiRequest, readTarget, single } from './read-request.ts';
+import { bodyFields, type HttpParts, readApiRequest, readTarget, single } from './read-request.ts';
 
 /** The largest body that is read: Vault's own limit. */
 const bodyLimitBytes = 32 * 1_024 * 1_024;
@@ -21,16 +28,22 @@ export interface ListenerOptions {
   status: ReturnType<typeof statusPaths>;
   entropy: Entropy;
   log: Log;
+  /** PEM of the server's certificate (and what chains it up) and key; plain HTTP where absent. */
+  tls?: { cert: string; key: string };
 }
 
 /** An HTTP server that speaks Vault's API; not listening yet. */
 export function vaultListener(options: ListenerOptions): Server {
-  const server = createServer({ requestTimeout: requestTimeoutMs }, (request, response) => {
+  const answer: RequestListener = (request, response) => {
     respond(request, response, options).catch((error: unknown) => {
       options.log.error('an answer could not be sent', { error: told(error) });
       response.destroy();
     });
-  });
+  };
+  const limits = { requestTimeout: requestTimeoutMs };
+  const server = options.tls
+    ? createTlsServer({ ...limits, ...options.tls, minVersion: 'TLSv1.2' }, answer)
+    : createServer(limits, answer);
   server.on('clientError', (error: Error, socket: Duplex) => void respondBare(error, socket, options));
   return server;
 }
@@ -66,12 +79,14 @@ function bodyError(error: unknown): HttpAnswer {
 
 /** Requests that Node could not read: LIST, and what really is malformed. */
 async function respondBare(error: Error, socket: Duplex, options: ListenerOptions): Promise<void> {
-  if (!socket.writable || (error as NodeJS.ErrnoException).code === 'ECONNRESET') {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  // A handshake that failed leaves nobody to answer.
+  if (!socket.writable || code === 'ECONNRESET' || code.startsWith('ERR_SSL_')) {
     socket.destroy();
     return;
   }
   const parts = readListRequest(error);
-  const tooLarge = (error as NodeJS.ErrnoException).code === 'HPE_HEADER_OVERFLOW';
+  const tooLarge = code === 'HPE_HEADER_OVERFLOW';
   const answer = parts ? await answerRequest(parts, options) : errorAnswer(tooLarge ? 431 : 400);
   answerBare(socket, answer, fixedHeaders(parts?.headers ?? {}));
 }
@@ -100,7 +115,11 @@ async function answerOrError(parts: HttpParts, options: ListenerOptions): Promis
     if (!target) return errorAnswer(404);
     const statusPath = Object.hasOwn(status, target.path) ? status[target.path] : undefined;
     if (statusPath) {
-      const answer = statusPath({ method: parts.method, query: target.query });
+      const answer = await statusPath({
+        method: parts.method,
+        query: target.query,
+        fields: () => bodyFields(parts),
+      });
       return jsonAnswer(answer.status, answer.body);
     }
     checkHeaders(parts.headers);

@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { type Entropy, uuid } from '../../base/entropy.ts';
 import type { Store } from '../../store/store.ts';
+import type { RawFields } from '../routing/fields.ts';
 import { vaultVersion } from '../version.ts';
 
 /** Who this server is, for as long as its store lives. */
@@ -22,6 +23,25 @@ export async function ensureCluster(store: Store, entropy: Entropy): Promise<Clu
   return cluster;
 }
 
+/** How a server is sealed, and how far it is unsealed. */
+export interface SealState {
+  initialized: boolean;
+  sealed: boolean;
+  /** Into how many shares the unseal key was split, and how many of them unseal. */
+  shares: number;
+  threshold: number;
+  /** How many have been given, and the name of that attempt. */
+  progress: number;
+  nonce: string;
+  /** Known once it is unsealed. */
+  cluster: Cluster | undefined;
+}
+
+/** A server in dev mode, whose only share nobody was ever given. */
+export function neverSealed(cluster: Cluster): SealState {
+  return { initialized: true, sealed: false, shares: 1, threshold: 1, progress: 0, nonce: '', cluster };
+}
+
 /** What a status path answers: outside the envelope, and to anyone. */
 export interface StatusAnswer {
   status: number;
@@ -31,15 +51,17 @@ export interface StatusAnswer {
 export interface StatusRequest {
   method: string;
   query: URLSearchParams;
+  /** The body's parameters. @throws Fault `vault.request.invalid` where they cannot be read */
+  fields: () => RawFields;
 }
 
-type StatusPath = (request: StatusRequest) => StatusAnswer;
+export type StatusPath = (request: StatusRequest) => StatusAnswer | Promise<StatusAnswer>;
 
 /** The paths that tell how the server is: probes and `vault status` read them before there is a token. */
-export function statusPaths(cluster: Cluster, clock: Clock): Readonly<Record<string, StatusPath>> {
+export function statusPaths(state: () => SealState, clock: Clock): Readonly<Record<string, StatusPath>> {
   return {
-    'sys/health': (request) => health(request, cluster, clock),
-    'sys/seal-status': onlyGet(() => sealStatus(cluster)),
+    'sys/health': (request) => health(request, state(), clock),
+    'sys/seal-status': onlyGet(() => sealStatus(state())),
     'sys/leader': onlyGet(leader),
     'sys/init': ({ method }) => {
       if (method === 'GET') return { status: 200, body: { initialized: true } };
@@ -49,14 +71,14 @@ export function statusPaths(cluster: Cluster, clock: Clock): Readonly<Record<str
   };
 }
 
-const notAllowed: StatusAnswer = { status: 405, body: { errors: [] } };
+export const notAllowed: StatusAnswer = { status: 405, body: { errors: [] } };
 
 function onlyGet(body: () => Record<string, unknown>): StatusPath {
   return ({ method }) => (method === 'GET' ? { status: 200, body: body() } : notAllowed);
 }
 
-/** An active, unsealed server: 200, or what the query has in its place. */
-function health({ method, query }: StatusRequest, cluster: Cluster, clock: Clock): StatusAnswer {
+/** 200 for an unsealed server, 503 for a sealed one, 501 for one to be initialised, or what the query has instead. */
+function health({ method, query }: StatusRequest, state: SealState, clock: Clock): StatusAnswer {
   if (method !== 'GET' && method !== 'HEAD') return notAllowed;
   const codes = [
     'activecode',
@@ -70,43 +92,55 @@ function health({ method, query }: StatusRequest, cluster: Cluster, clock: Clock
     const text = query.get(name);
     if (text !== null && !/^[1-9]\d\d$/.test(text)) return { status: 400, body: { errors: [] } };
   }
+  const { initialized, sealed, cluster } = state;
+  // A server that does not know its peers yet stands by, as far as Vault can tell.
+  const replication = sealed ? 'unknown' : 'disabled';
   return {
-    status: Number(query.get('activecode') ?? 200),
+    status: healthCode(state, query),
     body: {
-      initialized: true,
-      sealed: false,
-      standby: false,
+      initialized,
+      sealed,
+      standby: sealed,
       performance_standby: false,
-      replication_performance_mode: 'disabled',
-      replication_dr_mode: 'disabled',
+      replication_performance_mode: replication,
+      replication_dr_mode: replication,
       server_time_utc: Math.floor(clock.now() / 1_000),
       version: vaultVersion,
       enterprise: false,
-      cluster_name: cluster.name,
-      cluster_id: cluster.id,
+      ...named(cluster),
       echo_duration_ms: 0,
       clock_skew_ms: 0,
     },
   };
 }
 
-function sealStatus(cluster: Cluster): Record<string, unknown> {
+function healthCode({ initialized, sealed }: SealState, query: URLSearchParams): number {
+  if (!initialized) return Number(query.get('uninitcode') ?? 501);
+  if (sealed) return Number(query.get('sealedcode') ?? 503);
+  return Number(query.get('activecode') ?? 200);
+}
+
+/** The answer of `sys/seal-status`, and of `sys/unseal`. */
+export function sealStatus(state: SealState): Record<string, unknown> {
   return {
     type: 'shamir',
-    initialized: true,
-    sealed: false,
-    t: 1,
-    n: 1,
-    progress: 0,
-    nonce: '',
+    initialized: state.initialized,
+    sealed: state.sealed,
+    t: state.threshold,
+    n: state.shares,
+    progress: state.progress,
+    nonce: state.nonce,
     version: vaultVersion,
     build_date: '',
     migration: false,
-    cluster_name: cluster.name,
-    cluster_id: cluster.id,
+    ...named(state.cluster),
     recovery_seal: false,
     storage_type: 'capstan',
   };
+}
+
+function named(cluster: Cluster | undefined) {
+  return cluster && { cluster_name: cluster.name, cluster_id: cluster.id };
 }
 
 function leader(): Record<string, unknown> {

@@ -10,4 +10,6 @@ export interface SysContext {
   mounts: () => Mounts;
   /** What is always mounted, by kind. */
   fixed: { secret: readonly Mount[]; auth: readonly Mount[] };
+  /** Seals the server; absent where it cannot be sealed. */
+  seal?: () => void;
 }

@@ -1,0 +1,41 @@
+import { type ListenAddress, listen } from '../../wire/http-server.ts';
+import { vaultListener } from '../http/vault-listener.ts';
+import { openVault, type VaultServer } from '../server.ts';
+import { statusPaths } from '../sys/status.ts';
+import type { SealWorld } from './initialise.ts';
+import { sealPaths } from './seal-paths.ts';
+import { SealedVault } from './sealed-vault.ts';
+
+export interface SealedServerOptions extends SealWorld {
+  listen: ListenAddress;
+  /** PEM of the server's certificate and key; plain HTTP where absent. */
+  tls?: { cert: string; key: string };
+}
+
+/**
+ * Starts a server as Vault starts outside of dev mode: sealed, and to be initialised where its store is empty. The
+ * store is the bare one; what goes into it is encrypted here.
+ *
+ * @throws Fault `vault.seal.foreign`, `wire.listen.*`, `store.*`
+ */
+export async function startSealedVault(options: SealedServerOptions): Promise<VaultServer> {
+  const { store, clock, entropy, log, tls } = options;
+  const vault = await SealedVault.on({
+    store,
+    clock,
+    entropy,
+    log,
+    open: (barrier, seal) => openVault({ store: barrier.store, clock, entropy, log, seal }),
+  });
+  const status = { ...statusPaths(() => vault.state(), clock), ...sealPaths(vault) };
+  const listener = vaultListener({ core: vault, status, entropy, log, ...(tls ? { tls } : {}) });
+  const listening = await listen(listener, options.listen);
+  log.info('vault listens', { ...listening.address });
+  return {
+    address: listening.address,
+    async close() {
+      await listening.close();
+      await vault.seal();
+    },
+  };
+}
