@@ -20,8 +20,8 @@ export interface PostgresAddress {
   database?: string;
   password?: SecretText;
   /**
-   * Options of Node's TLS, or false for none. By default as the URL's `sslmode` says; and where it says nothing, none
-   * on this machine and `verify-full` to any other.
+   * Options of Node's TLS, or false for none. By default as the URL's `sslmode` says; and where it says nothing,
+   * `verify-full`, but none on this machine unless there is a root certificate to verify by.
    */
   tls?: ConnectionOptions | false;
 }
@@ -90,7 +90,8 @@ function readUrl(secret: SecretText): URL {
 
 /** What `sslmode` asks for, with libpq's meaning; its `prefer` and `allow` protect from nobody and are refused. */
 function tlsOf(settings: URLSearchParams, host: string): ConnectionOptions | false {
-  const mode = settings.get('sslmode') ?? (isLocal(host) ? 'disable' : 'verify-full');
+  const plain = isLocal(host) && !settings.has('sslrootcert');
+  const mode = settings.get('sslmode') ?? (plain ? 'disable' : 'verify-full');
   const certificates = {
     ...fileOption('ca', settings.get('sslrootcert')),
     ...fileOption('cert', settings.get('sslcert')),

@@ -9,7 +9,9 @@ const migrationLock = 0x43505354;
  * What brings the schema from each format to the next; a format is never changed once it is released. Nodes of the
  * version before run on beside the new one while a cluster is upgraded: a step leaves working what they call.
  */
-const migrations: readonly ((schema: string) => string)[] = [firstFormat];
+const migrations: readonly ((schema: string) => string)[] = [
+  (schema) => tables(schema) + commitFunction(schema),
+];
 
 /** Makes the schema, or brings it up to date, in one transaction. @throws Fault `store.open.version` */
 export async function prepareSchema(client: ClientBase, schema: string, name: string): Promise<void> {
@@ -60,7 +62,19 @@ export function checkSchemaName(schema: string): void {
 /**
  * Keys are bytes, so that their order does not depend on the database's encoding or collation. Values are not
  * compressed: they are mostly ciphertext.
- *
+ */
+function tables(schema: string): string {
+  return `
+CREATE TABLE ${schema}.format (version integer NOT NULL);
+INSERT INTO ${schema}.format VALUES (0);
+CREATE TABLE ${schema}.head (revision bigint NOT NULL) WITH (fillfactor = 10);
+INSERT INTO ${schema}.head VALUES (0);
+CREATE TABLE ${schema}.entry (key bytea PRIMARY KEY, value bytea NOT NULL, revision bigint NOT NULL);
+ALTER TABLE ${schema}.entry ALTER COLUMN value SET STORAGE EXTERNAL;
+`;
+}
+
+/**
  * `commit_batches` is one statement, and so one transaction, for the client: no other node ever waits for a client
  * that stopped between two of them. It locks the row of `head` first and keeps it to the transaction's end, when the
  * transaction's effects are already visible; so commits happen one after the other, in the order of their revisions,
@@ -71,15 +85,8 @@ export function checkSchemaName(schema: string): void {
  * The batches of a group come in rounds (postgres-group.ts). Within a round no batch touches what an earlier one of
  * it writes, so that a round can be judged and written as a set.
  */
-function firstFormat(schema: string): string {
+function commitFunction(schema: string): string {
   return `
-CREATE TABLE ${schema}.format (version integer NOT NULL);
-INSERT INTO ${schema}.format VALUES (0);
-CREATE TABLE ${schema}.head (revision bigint NOT NULL) WITH (fillfactor = 10);
-INSERT INTO ${schema}.head VALUES (0);
-CREATE TABLE ${schema}.entry (key bytea PRIMARY KEY, value bytea NOT NULL, revision bigint NOT NULL);
-ALTER TABLE ${schema}.entry ALTER COLUMN value SET STORAGE EXTERNAL;
-
 CREATE FUNCTION ${schema}.commit_batches(
   rounds integer[],
   expect_batch integer[], expect_key bytea[], expect_revision bigint[],
@@ -88,8 +95,9 @@ CREATE FUNCTION ${schema}.commit_batches(
   needs_fsync boolean
 ) RETURNS TABLE (new_revision bigint, conflict_key bytea, actual_revision bigint)
 LANGUAGE plpgsql
--- Plans are kept for the life of a connection: one made while the table was small must not scan it when it is large.
-SET enable_seqscan = off
+-- Plans outlive the size of the table: one made while it was small must not scan it later. What has no other plan
+-- then counts as dear, which must not have it compiled each time.
+SET enable_seqscan = off SET jit = off
 AS $function$
 DECLARE
   newest bigint;
@@ -104,18 +112,15 @@ BEGIN
   IF needs_fsync AND current_setting('fsync') = 'off' THEN
     RAISE EXCEPTION 'fsync is off' USING ERRCODE = 'CP002';
   END IF;
-  IF current_setting('synchronous_commit') = 'off' THEN
-    PERFORM set_config('synchronous_commit', 'on', true);
-  END IF;
+  PERFORM set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
   SELECT h.revision INTO STRICT newest FROM ${schema}.head h FOR UPDATE;
   FOR round IN 1 .. rounds[cardinality(rounds)] LOOP
     FOR conflict IN
-      SELECT DISTINCT ON (found.batch) found.batch, found.key, found.actual
-      FROM (
+      SELECT DISTINCT ON (found.batch) found.batch, found.key, found.actual FROM (
         SELECT x.batch, x.key, x.revision, x.place,
                coalesce((SELECT e.revision FROM ${schema}.entry e WHERE e.key = x.key), 0) AS actual
         FROM unnest(expect_batch, expect_key, expect_revision)
-             WITH ORDINALITY AS x (batch, key, revision, place)
+          WITH ORDINALITY AS x (batch, key, revision, place)
         WHERE rounds[x.batch] = round
       ) found
       WHERE found.actual <> found.revision
