@@ -143,9 +143,11 @@ function errorsIn(body: string): string[] | undefined {
   return isList(errors) ? errors.map(text) : [];
 }
 
-/** An answer outside the envelope (seal status, leader). */
-export async function askPlain(client: VaultClient, path: string) {
-  const { body, refusal } = await client.send({ method: 'GET', path });
-  if (refusal) throw refusal;
-  return parseDocument(body);
+/** An answer outside the envelope (seal status, leader), to a write where `body` is given. Refusals are thrown. */
+export async function askPlain(client: VaultClient, path: string, body?: Value) {
+  const request =
+    body === undefined ? { method: 'GET' as const, path } : { method: 'PUT' as const, path, body };
+  const answer = await client.send(request);
+  if (answer.refusal) throw answer.refusal;
+  return parseDocument(answer.body);
 }

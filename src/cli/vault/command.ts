@@ -31,6 +31,9 @@ const subcommands: Readonly<Record<string, () => Promise<Subcommand>>> = {
   'token renew': async () => (await import('./token-commands.ts')).tokenRenew,
   'token revoke': async () => (await import('./token-commands.ts')).tokenRevoke,
   'token capabilities': async () => (await import('./token-commands.ts')).tokenCapabilities,
+  'operator init': async () => (await import('./operator-commands.ts')).operatorInit,
+  'operator unseal': async () => (await import('./operator-commands.ts')).operatorUnseal,
+  'operator seal': async () => (await import('./operator-commands.ts')).operatorSeal,
   unwrap: async () => (await import('./server-commands.ts')).unwrap,
   'print token': async () => (await import('./server-commands.ts')).printToken,
   version: async () => (await import('./server-commands.ts')).version,
@@ -50,6 +53,7 @@ Usage: capstan vault COMMAND [options] [arguments]
   secrets                    Enable, disable, tune and list secrets engines
   policy                     Write, read, list and delete policies
   token                      Create, look up, renew and revoke tokens
+  operator                   Initialise, unseal and seal a server
   unwrap                     Unwrap a wrapped answer
   print token                Print the token in use
   version                    Print the version of this program

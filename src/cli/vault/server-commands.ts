@@ -6,6 +6,7 @@ import { attempt, Failure } from './failure.ts';
 import { printDocument, printFieldOrSecret } from './output.ts';
 import { number, text } from './secret.ts';
 import { expectArguments, type Subcommand } from './subcommand.ts';
+import type { Terminal } from './terminal.ts';
 import { NumberText, type Value, type ValueObject } from './value.ts';
 
 export const status: Subcommand = {
@@ -18,16 +19,21 @@ sealed, 1 where it cannot be asked.`,
     expectArguments(call, {});
     const client = await statusOne(call.connect());
     const seal = await statusOne(attempt('Error checking seal status', askPlain(client, 'sys/seal-status')));
-    const leader = await statusOne(attempt('Error checking leader status', askLeader(client)));
-    const all = { ...seal, ...leader };
-    if (call.terminal.format === 'table') call.terminal.line(table(['Key', 'Value'], statusRows(all)));
-    else await printDocument(call.terminal, statusDocument(all));
+    await printStatus(call.terminal, client, seal);
     return seal.sealed === true ? 2 : 0;
   },
 };
 
+/** Prints a seal's status, and who leads. @throws Failure with status 1 where that cannot be asked */
+export async function printStatus(terminal: Terminal, client: VaultClient, seal: ValueObject): Promise<void> {
+  const leader = await statusOne(attempt('Error checking leader status', askLeader(client)));
+  const all = { ...seal, ...leader };
+  if (terminal.format === 'table') terminal.line(table(['Key', 'Value'], statusRows(all)));
+  else await printDocument(terminal, statusDocument(all));
+}
+
 /** 2 means "sealed" here, so what ends other commands with 2 ends this one with 1. */
-async function statusOne<T>(work: Promise<T>): Promise<T> {
+export async function statusOne<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
