@@ -7,6 +7,7 @@ import { oids } from './oid.ts';
 import { type Problem, problem } from './path-problem.ts';
 import { forbiddenName, nameConstraintsOf } from './permitted-name.ts';
 import { readPolicies } from './policy.ts';
+import { purposeProblem, rcsMlsExtensions, type Usage, type UsageRules } from './purpose.ts';
 import { matchesSignature, signatureAlgorithm, verifySignature } from './signature.ts';
 import { nameInWords } from './subject.ts';
 
@@ -21,8 +22,11 @@ export interface PathState {
   anchor: boolean;
   /** The instant of judgement, epoch milliseconds. */
   at: number;
-  /** Object identifier of the purpose that every certificate must allow; undefined for any. */
-  purpose: string | undefined;
+  /** The purpose that every certificate must allow; undefined for any. */
+  usage: Usage | undefined;
+  usageRules: UsageRules;
+  /** Whether an anchor must have basic constraints. */
+  anchorMustSayCa: boolean;
   legacyAlgorithms: readonly LegacyAlgorithm[];
 }
 
@@ -35,6 +39,8 @@ export interface AnchorRules {
   dates?: boolean;
   /** What it says of uses, lengths, names and policies; true where absent. */
   limits?: boolean;
+  /** That it has basic constraints, unless it is older than version 3; true where absent, and only with `limits`. */
+  mustSayCa?: boolean;
 }
 
 /** A condition on the certificate that joins a path on top; answers what is wrong, or nothing. */
@@ -91,8 +97,17 @@ const known = new Set<string>([
   oids.authorityInfoAccess,
 ]);
 
-function criticalExtensionsKnown(certificate: Certificate): Problem | undefined {
-  const unknown = certificate.extensions.find(({ oid, critical }) => critical && !known.has(oid));
+/** Microsoft's form of extended key usage says nothing new beside that. */
+const applicationPolicies = '1.3.6.1.4.1.311.21.10';
+
+function criticalExtensionsKnown(certificate: Certificate, { usage }: PathState): Problem | undefined {
+  const unknown = certificate.extensions.find(
+    ({ oid, critical }) =>
+      critical &&
+      !known.has(oid) &&
+      !(usage === 'rcs mls client' && rcsMlsExtensions.has(oid)) &&
+      !(oid === applicationPolicies && certificate.extendedKeyUsage),
+  );
   if (!unknown) return undefined;
   const name = Object.entries(oids).find(([, oid]) => oid === unknown.oid)?.[0];
   return problem(
@@ -126,22 +141,18 @@ function keyStrong(certificate: Certificate, { legacyAlgorithms }: PathState): P
 }
 
 /** Purposes narrow from the anchor down: each certificate that names some must name the one asked for, or any. */
-function purposeAllowed(certificate: Certificate, { purpose }: PathState): Problem | undefined {
-  const { extendedKeyUsage } = certificate;
-  if (purpose === undefined || !extendedKeyUsage) return undefined;
-  if (extendedKeyUsage.includes(purpose) || extendedKeyUsage.includes(oids.anyExtendedKeyUsage))
-    return undefined;
-  const wanted = purpose === oids.serverAuth ? 'servers' : purpose === oids.clientAuth ? 'clients' : purpose;
-  return problem(
-    'purpose',
-    certificate,
-    `is not for authenticating ${wanted}: its extended key usage leaves that out`,
-  );
+function purposeAllowed(
+  certificate: Certificate,
+  { usage, usageRules, path, anchor }: PathState,
+): Problem | undefined {
+  return usage && purposeProblem(certificate, usage, usageRules, { isLeaf: path.length === 0, anchor });
 }
 
 /** RFC 5280 section 6.1.4 (k). Anchors from before version 3 have no extension to say it with. */
-function isAuthority(certificate: Certificate, { anchor }: PathState): Problem | undefined {
-  if (certificate.isCa || (anchor && certificate.version < 3)) return undefined;
+function isAuthority(certificate: Certificate, { anchor, anchorMustSayCa }: PathState): Problem | undefined {
+  if (certificate.isCa) return undefined;
+  const silent = !findExtension(certificate.extensions, oids.basicConstraints);
+  if (anchor && silent && (certificate.version < 3 || !anchorMustSayCa)) return undefined;
   return problem('not-ca', certificate, 'is not a CA certificate, so it cannot have issued another');
 }
 

@@ -1,10 +1,9 @@
 import { Fault } from '../base/fault.ts';
-import type { Certificate } from './certificate.ts';
+import { type Certificate, isSelfSigned } from './certificate.ts';
 import type { CertificateList } from './crl.ts';
 import { dsaProblem } from './dsa-signature.ts';
 import { matchesHost } from './host-name.ts';
 import { comparable, formatName, sameName } from './name.ts';
-import { oids } from './oid.ts';
 import {
   type AnchorRules,
   bindingChecks,
@@ -18,6 +17,7 @@ import {
   signatureProblem,
 } from './path-check.ts';
 import { judgePolicies, type PolicyInputs } from './policy-graph.ts';
+import type { Usage, UsageRules } from './purpose.ts';
 import { Revocation } from './revocation.ts';
 
 export interface VerifyOptions {
@@ -28,13 +28,19 @@ export interface VerifyOptions {
   /** The instant of judgement, epoch milliseconds. */
   at: number;
   /** What the leaf is to be used for; any use where absent. */
-  usage?: 'server auth' | 'client auth';
+  usage?: Usage;
+  /** How strictly purposes are read; `lax` where absent. */
+  usageRules?: UsageRules;
   /** The DNS name or IP address that the leaf must be for. */
   dnsName?: string;
   /** What is asked of the path's certificate policies; nothing where absent, and constraints in the path count still. */
   policies?: PolicyInputs;
   /** Which of an anchor's own statements bind the path; all where absent. */
   anchorRules?: AnchorRules;
+  /** Whether a leaf that is one of the roots is a path by itself; `always` where absent. */
+  leafMayBeAnchor?: 'always' | 'self-signed' | 'never';
+  /** Certificates that nothing may be built on, whatever else trusts them. */
+  distrusted?: readonly Certificate[];
   /** Revocation lists, complete and delta; where given, every certificate but the anchor must be told not revoked. */
   revocationLists?: readonly CertificateList[];
   /** Algorithms of old that may still prove something here; none where absent. */
@@ -124,7 +130,12 @@ class PathSearch {
 
   /** A path from the leaf to a root, or undefined and `failure`. */
   from(leaf: Certificate): Found | undefined {
-    return this.#isRoot(leaf) ? this.#conclude([leaf]) : this.#extend([leaf]);
+    return this.#isRoot(leaf) && this.#mayBeAnchor(leaf) ? this.#conclude([leaf]) : this.#extend([leaf]);
+  }
+
+  #mayBeAnchor(leaf: Certificate): boolean {
+    const { leafMayBeAnchor = 'always' } = this.#options;
+    return leafMayBeAnchor === 'always' || (leafMayBeAnchor === 'self-signed' && isSelfSigned(leaf));
   }
 
   /** What can be told of a whole path only. */
@@ -177,10 +188,19 @@ class PathSearch {
     checks: readonly Check[],
     path: readonly Certificate[],
   ): Problem | undefined {
-    const { at, usage, anchorRules, legacyAlgorithms = [] } = this.#options;
-    const purpose = usage && { 'server auth': oids.serverAuth, 'client auth': oids.clientAuth }[usage];
+    const { at, usage, usageRules = 'lax', anchorRules, distrusted, legacyAlgorithms = [] } = this.#options;
     const anchor = this.#isRoot(certificate);
-    const state: PathState = { path, at, purpose, anchor, legacyAlgorithms };
+    if (distrusted && isAmong(distrusted, certificate))
+      return problem('distrusted', certificate, 'is distrusted');
+    const state: PathState = {
+      path,
+      at,
+      usage,
+      usageRules,
+      anchor,
+      anchorMustSayCa: anchorRules?.mustSayCa ?? true,
+      legacyAlgorithms,
+    };
     return judged(certificate, () => {
       for (const check of anchor ? bindingChecks(checks, anchorRules) : checks) {
         const found = check(certificate, state);
@@ -213,14 +233,16 @@ class PathSearch {
   }
 
   #isRoot(certificate: Certificate): boolean {
-    return (
-      this.#roots.get(subjectKey(certificate))?.some((root) => root.der.equals(certificate.der)) ?? false
-    );
+    return isAmong(this.#roots.get(subjectKey(certificate)) ?? [], certificate);
   }
 
   #note(failure: Problem): void {
     if (!this.failure || telling(failure) > telling(this.failure)) this.failure = failure;
   }
+}
+
+function isAmong(certificates: readonly Certificate[], certificate: Certificate): boolean {
+  return certificates.some(({ der }) => der.equals(certificate.der));
 }
 
 /** A certificate whose extensions or key turn out malformed is at fault, not the caller. */

@@ -1,4 +1,5 @@
+import { chains } from './chains.ts';
 import { pkits } from './pkits.ts';
 import type { ConformanceSet } from './vectors.ts';
 
-export const sets: readonly ConformanceSet[] = [pkits];
+export const sets: readonly ConformanceSet[] = [pkits, chains];
