@@ -29,6 +29,7 @@ test('a URL says who, where and what, percent-encoded where need be', () => {
     tls: { servername: 'db.example' },
   });
   expect(password!.reveal()).toBe('s/cret');
+  expect(inspect({ password })).not.toContain('s/cret');
 });
 
 test('what a URL leaves out is what libpq takes, without looking into the environment', () => {

@@ -9,6 +9,8 @@ const denied = ['28000', '28P01', '3D000', '42501'];
  */
 const refusalClasses = ['22', '23', '25', '40', '42', '53', '54', '55', 'CP'];
 const statementCancelled = '57014';
+/** Raised by `commit_batches`. */
+const fsyncIsOff = 'CP002';
 
 function sqlState(error: unknown): string | undefined {
   const { code } = error as { code?: unknown };
@@ -35,7 +37,12 @@ export function openFault(error: unknown, name: string): Fault {
 
 /** What went wrong during a read, or before a commit was sent. */
 export function databaseFault(error: unknown, name: string): Fault {
-  if (error instanceof Fault) return error;
+  if (sqlState(error) === fsyncIsOff) return databaseFault(durabilityFault(name), name);
+  if (error instanceof Fault) {
+    // What keeps a store from opening can also befall one that is open, when it connects anew.
+    const { message, blame, fix } = error;
+    return new Fault(message, { code: 'store.unavailable', blame, ...(fix ? { fix } : {}), cause: error });
+  }
   return new Fault(`${name} cannot be used: ${messageOf(error)}`, {
     code: 'store.unavailable',
     blame: 'operator',

@@ -29,8 +29,12 @@ export interface TestPostgres {
   password: SecretText;
   /** The address over the Unix socket. */
   url: SecretText;
+  /** A connection of the superuser's; end it. */
+  connect(): Promise<Client>;
   /** Runs statements as the superuser. */
   sql(text: string): Promise<Record<string, unknown>[]>;
+  /** Writes a file of the server's into its data folder, and says where. */
+  place(name: string, content: string): string;
   /** `immediate` is as a crash: nothing that was not yet synced is written. */
   stop(how: 'fast' | 'immediate'): Promise<void>;
   start(settings?: readonly string[]): Promise<void>;
@@ -72,6 +76,11 @@ export async function startPostgres(settings: readonly string[] = []): Promise<T
     });
     await ready(server);
   };
+  const connect = async () => {
+    const client = new Client({ host: folder, port, user: 'postgres', database: 'postgres', ssl: false });
+    await client.connect();
+    return client;
+  };
   const stop = async (how: 'fast' | 'immediate') => {
     if (!server || server.exitCode !== null) return;
     const ended = once(server, 'exit');
@@ -85,7 +94,21 @@ export async function startPostgres(settings: readonly string[] = []): Promise<T
     port,
     password,
     url: new SecretText(`postgres://postgres@/postgres?host=${encodeURIComponent(folder)}&port=${port}`),
-    sql: (text) => runSql({ host: folder, port }, text),
+    connect,
+    async sql(text) {
+      const client = await connect();
+      try {
+        return (await client.query<Record<string, unknown>>(text)).rows;
+      } finally {
+        await client.end();
+      }
+    },
+    place(name, content) {
+      const path = join(data, name);
+      writeFileSync(path, content, { mode: 0o600 });
+      if (user) chownSync(path, user.uid, user.gid);
+      return path;
+    },
     stop,
     start,
     async remove() {
@@ -95,25 +118,12 @@ export async function startPostgres(settings: readonly string[] = []): Promise<T
   };
 }
 
-async function runSql(
-  address: { host: string; port: number },
-  text: string,
-): Promise<Record<string, unknown>[]> {
-  const client = new Client({ ...address, user: 'postgres', database: 'postgres', ssl: false });
-  await client.connect();
-  try {
-    return (await client.query<Record<string, unknown>>(text)).rows;
-  } finally {
-    await client.end();
-  }
-}
-
 async function ready(server: ChildProcess): Promise<void> {
   let log = '';
   await new Promise<void>((resolve, reject) => {
     server.stderr!.setEncoding('utf8').on('data', (text: string) => {
       log = (log + text).slice(-10_000);
-      if (log.includes('database system is ready to accept connections')) resolve();
+      if (/ready to accept (read-only )?connections/.test(log)) resolve();
     });
     server.once('exit', (status) => reject(new Error(`postgres ended with ${status}: ${log}`)));
   });
