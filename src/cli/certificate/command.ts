@@ -9,6 +9,7 @@ const subcommands: Readonly<Record<string, () => Promise<{ command: Command }>>>
   format: () => import('./format.ts'),
   key: () => import('./public-key.ts'),
   bundle: () => import('./bundle.ts'),
+  lint: () => import('./lint.ts'),
   create: () => import('./create.ts'),
   sign: () => import('./sign.ts'),
 };
@@ -20,6 +21,7 @@ Usage: capstan certificate COMMAND [ARGUMENTS]
   inspect         print a certificate or request in words, as JSON or as PEM
   fingerprint     print the fingerprint of a certificate or request
   verify          say whether a certificate chains to a trusted root
+  lint            hold a certificate against the rules for certificates
   needs-renewal   say by the exit status whether a certificate is due for renewal
   format          turn PEM into DER and DER into PEM
   key             print the public key of a certificate or request

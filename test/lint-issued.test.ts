@@ -1,0 +1,112 @@
+import { expect, test } from 'vitest';
+import { openAuthority } from '../src/authority/authority.ts';
+import { dayMs, hourMs } from '../src/base/duration.ts';
+import { seededEntropy } from '../src/base/entropy.ts';
+import { ManualClock } from '../src/base/manual-clock.ts';
+import { issueLeaf } from '../src/identity/leaf.ts';
+import { memoryStore } from '../src/store/memory.ts';
+import { generateKey, type KeySpec } from '../src/x509/key.ts';
+import { defects, lintCertificate } from '../src/x509/lint/lint.ts';
+import { nameOf } from '../src/x509/name.ts';
+import { buildRequest } from '../src/x509/request.ts';
+import { signerOf } from '../src/x509/signature.ts';
+
+const entropy = seededEntropy('lint');
+const asked = {
+  commonName: '',
+  subject: {},
+  excludeCommonName: false,
+  altNames: [],
+  ipSans: [],
+  uriSans: [],
+  otherSans: [],
+  validity: { ttlMs: 30 * dayMs, backdateMs: 30_000 },
+  maxPathLength: undefined,
+  permittedDnsDomains: [],
+  keyUsage: [],
+  subjectKeyId: undefined,
+};
+const broken = (certificate: { der: Buffer }) =>
+  defects(lintCertificate(certificate.der)).map(({ rule }) => rule.name);
+
+/** Root and intermediate as the CA makes them, with every URL set. */
+async function chain(spec: KeySpec) {
+  const clock = new ManualClock();
+  const store = memoryStore();
+  const revision = await store.commit({ puts: [{ key: 'mount', value: Buffer.from('') }] });
+  const authority = await openAuthority({
+    store,
+    prefix: 'data/x/',
+    clock,
+    entropy,
+    limits: () => ({ defaultTtlMs: 32 * dayMs, maxTtlMs: 90 * dayMs }),
+    guard: () => ({ key: 'mount', revision }),
+  });
+  await authority.setUrls({
+    issuingCertificates: ['http://ca.example/v1/pki/ca'],
+    crlDistributionPoints: ['http://ca.example/v1/pki/crl'],
+    deltaCrlDistributionPoints: [],
+    ocspServers: ['http://ca.example/v1/pki/ocsp'],
+  });
+  const root = await authority.generateRoot({
+    ...asked,
+    commonName: 'root.linkerd.cluster.local',
+    key: { generate: spec },
+    issuerName: '',
+    keyName: '',
+    hash: undefined,
+  });
+  const key = generateKey(spec, entropy);
+  const commonName = 'identity.linkerd.cluster.local';
+  const request = await buildRequest({ subject: nameOf({ commonName }), extensions: [] }, signerOf(key));
+  const signed = await authority.signIntermediate(
+    'default',
+    { ...asked, commonName, useCsrValues: false, beyondIssuer: 'truncate', hash: undefined },
+    request,
+  );
+  return { root: root.issuer.certificate, intermediate: signed.certificate, key, now: clock.now() };
+}
+
+test.each<KeySpec>([
+  { type: 'ec', curve: 'P-256' },
+  { type: 'ec', curve: 'P-384' },
+  { type: 'rsa', bits: 2048 },
+  { type: 'ed25519' },
+])('root and intermediate of %j break no rule', async (spec) => {
+  const { root, intermediate } = await chain(spec);
+  expect(broken(root)).toEqual([]);
+  expect(broken(intermediate)).toEqual([]);
+});
+
+/**
+ * What Linkerd's form breaks, and why it stays so: linkerd2's own leaves have key encipherment with keys that cannot
+ * do it and no identifier of their key, and proxies and tools are used to them.
+ */
+const waivers = [
+  'e_ecdsa_allowed_ku',
+  'n_ecdsa_ee_invalid_ku',
+  'w_ext_subject_key_identifier_missing_sub_cert',
+];
+
+test.each([true, false])(
+  'a leaf in Linkerd’s form, with a common name: %s, has its waivers',
+  async (commonName) => {
+    const { intermediate, key, now } = await chain({ type: 'ec', curve: 'P-256' });
+    const leaf = await issueLeaf(
+      {
+        certificate: intermediate,
+        chain: [intermediate],
+        signer: signerOf(key),
+        firstExpiryMs: intermediate.notAfter,
+      },
+      {
+        identity: 'web.emojivoto.serviceaccount.identity.linkerd.cluster.local',
+        commonName,
+        publicKey: generateKey({ type: 'ec', curve: 'P-256' }, entropy).publicKey,
+      },
+      { lifetimeMs: dayMs, clockSkewMs: hourMs },
+      { at: now, entropy },
+    );
+    expect(broken(leaf)).toEqual(waivers);
+  },
+);
