@@ -69,7 +69,9 @@ export async function startPostgres(settings: readonly string[] = []): Promise<T
   const start = async (more: readonly string[] = []) => {
     const options = [...settings, ...more].flatMap((setting) => ['-c', setting]);
     const address = ['-k', folder, '-p', `${port}`, '-c', 'listen_addresses=127.0.0.1'];
-    server = spawn(join(binaries!, 'postgres'), ['-D', data, ...address, ...options], {
+    const command = [join(binaries!, 'postgres'), '-D', data, ...address, ...options];
+    // It ends with this process, however that ends.
+    server = spawn('setpriv', ['--pdeathsig', 'QUIT', ...command], {
       ...user,
       cwd: folder,
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -87,7 +89,6 @@ export async function startPostgres(settings: readonly string[] = []): Promise<T
     server.kill(how === 'fast' ? 'SIGINT' : 'SIGQUIT');
     await ended;
   };
-  process.once('exit', () => server?.kill('SIGQUIT'));
   await start();
   return {
     folder,
