@@ -28,6 +28,8 @@ export interface PathState {
   /** Whether an anchor must have basic constraints. */
   anchorMustSayCa: boolean;
   legacyAlgorithms: readonly LegacyAlgorithm[];
+  /** Intermediates at most, self-issued ones left out. */
+  maxIntermediates: number;
 }
 
 /** Broken or abandoned, and asked for by name where signatures of long ago are judged. */
@@ -57,7 +59,7 @@ export const everyCertificate: readonly Check[] = [
 ];
 
 /** What holds besides for every certificate that has issued the one below. */
-export const everyIssuer: readonly Check[] = [isAuthority, maySign, pathLengthKept, namesAllowed];
+export const everyIssuer: readonly Check[] = [isAuthority, maySign, pathLengthKept, notTooDeep, namesAllowed];
 
 /** Those of `checks` that an anchor is held to. */
 export function bindingChecks(
@@ -173,6 +175,20 @@ function pathLengthKept(certificate: Certificate, { path }: PathState): Problem 
     'path-length',
     certificate,
     `allows ${pathLength} intermediate certificates below it, and there are ${below}`,
+  );
+}
+
+function notTooDeep(
+  certificate: Certificate,
+  { path, anchor, maxIntermediates }: PathState,
+): Problem | undefined {
+  const intermediates = [...path.slice(1), ...(anchor ? [] : [certificate])];
+  const count = intermediates.filter(({ subject, issuer }) => !sameName(subject, issuer)).length;
+  if (count <= maxIntermediates) return undefined;
+  return problem(
+    'too-long',
+    path[0]!,
+    `has more than ${maxIntermediates} intermediate certificates above it`,
   );
 }
 

@@ -80,7 +80,7 @@ const otherwise: Readonly<Record<string, readonly string[]>> = {
 const limbo = json<{ testcases: LimboCase[] }>('x509-limbo/limbo.json').testcases ?? [];
 const differing = new Set(Object.values(otherwise).flat());
 
-describe('x509-limbo', () => {
+describe('x509-limbo by the defaults, which are those of a private mesh', () => {
   if (absent) test.skip('135 cases: there are no vectors beside this checkout', () => {});
 
   test.each(limbo)('$id', (limboCase) => {

@@ -1,5 +1,6 @@
 import { Fault } from '../base/fault.ts';
 import { type Certificate, isSelfSigned } from './certificate.ts';
+import { type CertificateForm, keepsForm } from './certificate-form.ts';
 import type { CertificateList } from './crl.ts';
 import { dsaProblem } from './dsa-signature.ts';
 import { matchesHost } from './host-name.ts';
@@ -37,6 +38,10 @@ export interface VerifyOptions {
   policies?: PolicyInputs;
   /** Which of an anchor's own statements bind the path; all where absent. */
   anchorRules?: AnchorRules;
+  /** Intermediates at most, self-issued ones left out; as many as a path may have where absent. */
+  maxIntermediates?: number;
+  /** What the form of every certificate must keep to; nothing beyond what proofs need where absent. */
+  form?: CertificateForm;
   /** Whether a leaf that is one of the roots is a path by itself; `always` where absent. */
   leafMayBeAnchor?: 'always' | 'self-signed' | 'never';
   /** Certificates that nothing may be built on, whatever else trusts them. */
@@ -200,8 +205,12 @@ class PathSearch {
       anchor,
       anchorMustSayCa: anchorRules?.mustSayCa ?? true,
       legacyAlgorithms,
+      maxIntermediates: this.#options.maxIntermediates ?? longestPath,
     };
+    const { form } = this.#options;
     return judged(certificate, () => {
+      const kept = form && keepsForm(form)(certificate, state);
+      if (kept) return kept;
       for (const check of anchor ? bindingChecks(checks, anchorRules) : checks) {
         const found = check(certificate, state);
         if (found) return found;

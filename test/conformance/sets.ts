@@ -1,5 +1,6 @@
 import { chains } from './chains.ts';
+import { limbo } from './limbo.ts';
 import { pkits } from './pkits.ts';
 import type { ConformanceSet } from './vectors.ts';
 
-export const sets: readonly ConformanceSet[] = [pkits, chains];
+export const sets: readonly ConformanceSet[] = [limbo, pkits, chains];
