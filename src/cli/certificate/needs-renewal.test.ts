@@ -80,6 +80,7 @@ describe('needs-renewal', () => {
     expect((await needsRenewal()).status).toBe(255);
     expect((await needsRenewal('old.pem', 'young.pem')).status).toBe(255);
     expect((await needsRenewal('https://127.0.0.1:1')).status).toBe(255);
+    expect((await needsRenewal('https://127.0.0.1:1', '--roots', 'absent.pem')).status).toBe(255);
     expect((await needsRenewal('old.pem', '--roots', 'absent.pem')).status).toBe(0);
   });
 

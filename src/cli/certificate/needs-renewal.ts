@@ -4,6 +4,7 @@ import type { Certificate } from '../../x509/certificate.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { readArguments, usageFault } from './flags.ts';
 import { certificatesOf, readInput } from './input.ts';
+import { parseServerAddress } from './server.ts';
 
 const help = `Says by its exit status whether a certificate is due for renewal.
 
@@ -47,8 +48,7 @@ export const command: Command = {
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       context.stderr.write(`capstan: ${describeError(error)}\n`);
-      const noFile = (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
-      return noFile && error.code === 'cli.certificate.file' ? status.noFile : status.failed;
+      return error.code === noSuchFile ? status.noFile : status.failed;
     }
   },
 };
@@ -61,7 +61,11 @@ async function judge(args: readonly string[], context: CommandContext): Promise<
   const input = positionals[0]!;
   const threshold = readThreshold(values['expires-in']);
   const { roots, servername: serverName } = values;
-  const all = certificatesOf(await readInput(input, { roots, serverName }, context), input);
+  const access = { roots, serverName };
+  const document = await readInput(input, access, context).catch((error: unknown) => {
+    throw isAbsent(error) && !parseServerAddress(input) ? absentFault(error) : error;
+  });
+  const all = certificatesOf(document, input);
   const now = context.clock.now();
   const due = (values.bundle ? all : all.slice(0, 1)).some((one) => isDue(one, threshold, now));
   if (due) {
@@ -70,6 +74,17 @@ async function judge(args: readonly string[], context: CommandContext): Promise<
   }
   if (values.verbose) context.stderr.write('certificate does not need renewal\n');
   return status.notDue;
+}
+
+const noSuchFile = 'cli.certificate.no-file';
+
+function isAbsent(error: unknown): error is Fault {
+  return error instanceof Fault && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
+}
+
+/** The certificate's own file is not there, which has a status to itself; a file of roots that is not has none. */
+function absentFault(cause: Fault): Fault {
+  return new Fault(cause.message, { code: noSuchFile, blame: cause.blame, cause });
 }
 
 /** Whole percents of the lifetime that must have passed, or milliseconds that must not be left. */

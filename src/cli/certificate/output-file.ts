@@ -1,4 +1,4 @@
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Fault } from '../../base/fault.ts';
 import type { CommandContext } from '../command.ts';
@@ -51,15 +51,12 @@ export async function writeOutput(
   try {
     const file = await open(written, 'wx', mode);
     try {
-      await file.writeFile(content);
-      await file.sync();
+      await writeDurably(file, content);
+      if (force) await rename(written, target);
     } catch (error) {
       await rm(written, { force: true });
       throw error;
-    } finally {
-      await file.close();
     }
-    if (force) await rename(written, target);
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === 'EEXIST') throw existsFault(path);
@@ -68,6 +65,15 @@ export async function writeOutput(
       blame: 'caller',
       cause,
     });
+  }
+}
+
+async function writeDurably(file: FileHandle, content: string | Uint8Array): Promise<void> {
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 
