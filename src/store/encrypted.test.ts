@@ -88,3 +88,16 @@ test('once the keys are forgotten nothing is read or written', async () => {
   expect(await inner.get('b')).toBeUndefined();
   expect(() => keyring([])).toThrow(/0 bytes/);
 });
+
+test('a key that is added takes the new values, and leaves the old ones readable', async () => {
+  const inner = memoryStore();
+  const ring = keyring([key]);
+  const store = encryptedStore(inner, ring, seededEntropy('e'));
+  await store.commit({ puts: [{ key: 'a', value }] });
+  ring.add(Buffer.alloc(32, 9));
+  expect(() => ring.add(Buffer.alloc(31))).toThrow('31 bytes');
+  await store.commit({ puts: [{ key: 'b', value }] });
+  expect((await store.list({ prefix: '' })).map((entry) => entry.value)).toEqual([value, value]);
+  const terms = (await inner.list({ prefix: '' })).map((entry) => entry.value.readUInt32BE(0));
+  expect(terms).toEqual([1, 2]);
+});

@@ -9,6 +9,8 @@ export interface Keyring {
   active(): { term: number; key: KeyObject };
   /** Undefined for a term that there is no key of. @throws Fault `store.encryption.forgotten` */
   key(term: number): KeyObject | undefined;
+  /** Takes `key` for all new values, as the next term. @throws Fault `store.encryption.key`, `store.encryption.forgotten` */
+  add(key: Uint8Array): void;
   /** Lets go of all keys: from now on nothing is read or written. Node clears the memory of a key that it frees. */
   forget(): void;
 }
@@ -19,16 +21,8 @@ export interface Keyring {
  * @throws Fault `store.encryption.key` where a key has not 32 bytes, or there is none
  */
 export function keyring(keys: readonly Uint8Array[]): Keyring {
-  const wrong = keys.find(({ length }) => length !== keyBytes);
-  if (wrong || keys.length === 0) {
-    throw new Fault(`the encryption key has ${wrong?.length ?? 0} bytes`, {
-      code: 'store.encryption.key',
-      blame: 'operator',
-      fix: `give a key of ${keyBytes} bytes`,
-    });
-  }
-  // Node takes longer over the bytes of a key, each time, than over most values.
-  let prepared: KeyObject[] | undefined = keys.map((key) => createSecretKey(key));
+  if (keys.length === 0) throw keyFault(0);
+  let prepared: KeyObject[] | undefined = keys.map(prepare);
   const held = (): KeyObject[] => {
     if (prepared) return prepared;
     throw new Fault('the keys of this store have been forgotten', {
@@ -39,8 +33,23 @@ export function keyring(keys: readonly Uint8Array[]): Keyring {
   return {
     active: () => ({ term: held().length, key: held().at(-1)! }),
     key: (term) => held()[term - 1],
+    add: (key) => void held().push(prepare(key)),
     forget: () => {
       prepared = undefined;
     },
   };
+}
+
+function prepare(key: Uint8Array): KeyObject {
+  if (key.length !== keyBytes) throw keyFault(key.length);
+  // Node takes longer over the bytes of a key, each time, than over most values.
+  return createSecretKey(key);
+}
+
+function keyFault(length: number): Fault {
+  return new Fault(`the encryption key has ${length} bytes`, {
+    code: 'store.encryption.key',
+    blame: 'operator',
+    fix: `give a key of ${keyBytes} bytes`,
+  });
 }

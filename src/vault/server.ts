@@ -17,7 +17,7 @@ import { capabilityRoutes } from './sys/capability-routes.ts';
 import { mountRoutes } from './sys/mount-routes.ts';
 import { policyRoutes } from './sys/policy-routes.ts';
 import { type Cluster, ensureCluster, neverSealed, statusPaths } from './sys/status.ts';
-import type { SysContext } from './sys/sys-context.ts';
+import type { SealControl, SysContext } from './sys/sys-context.ts';
 import { systemLease } from './token/lifetime.ts';
 import { tokenRoutes } from './token/token-routes.ts';
 import { openTokens } from './token/tokens.ts';
@@ -50,8 +50,8 @@ export interface OpenVault {
 }
 
 export interface OpenOptions extends Omit<VaultOptions, 'listen'> {
-  /** What `sys/seal` does; a server that is given none cannot be sealed. */
-  seal?: () => void;
+  /** A server that is given none cannot be sealed. */
+  seal?: SealControl;
 }
 
 /**

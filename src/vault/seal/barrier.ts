@@ -14,15 +14,21 @@ export interface SealConfig {
 /** An open store: what is behind the barrier, until its keys are forgotten. */
 export interface Barrier {
   store: Store;
-  keys: Keyring;
+  /** The term of the key that new values are encrypted with, and since when it is (epoch milliseconds). */
+  status(): { term: number; installedMs: number };
+  /** Draws a new key for all values from now on; those there are stay as they are, and readable. */
+  rotate(nowMs: number): Promise<void>;
+  forget(): void;
 }
 
 /** In the clear: whoever brings a share has to know how many are wanted. */
 const configKey = 'seal/config';
 /** The root key, encrypted with the unseal key: new shares will not need a new root key. */
 const rootKeyKey = 'seal/root-key';
-/** The keys of all values, one after the other, encrypted with the root key. */
+/** The keys of all values by term, each behind the time that it is from, encrypted with the root key. */
 const keyringKey = 'seal/keyring';
+const timeBytes = 8;
+const blockBytes = timeBytes + keyBytes;
 
 /** Undefined where the store holds nothing yet. @throws Fault `vault.seal.foreign` for what is no sealed server's */
 export async function readSealConfig(store: Store): Promise<SealConfig | undefined> {
@@ -43,33 +49,70 @@ export async function readSealConfig(store: Store): Promise<SealConfig | undefin
 export async function raiseBarrier(
   store: Store,
   config: SealConfig,
-  entropy: Entropy,
+  { entropy, nowMs }: { entropy: Entropy; nowMs: number },
 ): Promise<{ barrier: Barrier; shares: Buffer[] }> {
-  const [unsealKey, rootKey, firstKey] = [keyBytes, keyBytes, keyBytes].map((size) => entropy.bytes(size));
-  const shares = config.shares === 1 ? [Buffer.from(unsealKey!)] : splitSecret(unsealKey!, config, entropy);
+  const unsealKey = entropy.bytes(keyBytes);
+  const shares = config.shares === 1 ? [Buffer.from(unsealKey)] : splitSecret(unsealKey, config, entropy);
   await store.commit({ puts: [{ key: configKey, value: Buffer.from(JSON.stringify(config)) }] });
-  await encryptedStore(store, unsealKey!, entropy).commit({ puts: [{ key: rootKeyKey, value: rootKey! }] });
-  await encryptedStore(store, rootKey!, entropy).commit({ puts: [{ key: keyringKey, value: firstKey! }] });
-  const keys = keyring([firstKey!]);
-  for (const key of [unsealKey, rootKey, firstKey]) key!.fill(0);
-  return { barrier: { store: encryptedStore(store, keys, entropy), keys }, shares };
+  await putSecret(encryptedStore(store, unsealKey, entropy), rootKeyKey, entropy.bytes(keyBytes));
+  const rootKey = await openRecord(store, rootKeyKey, unsealKey, entropy);
+  await putSecret(encryptedStore(store, rootKey, entropy), keyringKey, newBlock(entropy, nowMs));
+  rootKey.fill(0);
+  const barrier = await openBarrier(store, unsealKey, entropy);
+  unsealKey.fill(0);
+  return { barrier, shares };
+}
+
+/** Writes `secret`, and wipes it. */
+async function putSecret(store: Store, key: string, secret: Buffer): Promise<void> {
+  await store.commit({ puts: [{ key, value: secret }] });
+  secret.fill(0);
+}
+
+function newBlock(entropy: Entropy, nowMs: number): Buffer {
+  const time = Buffer.alloc(timeBytes);
+  time.writeBigUInt64BE(BigInt(Math.trunc(nowMs)));
+  return Buffer.concat([time, entropy.bytes(keyBytes)]);
 }
 
 /** @throws Fault `vault.seal.key` where `unsealKey` is not the one */
 export async function openBarrier(store: Store, unsealKey: Buffer, entropy: Entropy): Promise<Barrier> {
   const rootKey = await openRecord(store, rootKeyKey, unsealKey, entropy);
-  try {
-    const keyBlock = await openRecord(store, keyringKey, rootKey, entropy);
-    const keys = keyring(
-      Array.from({ length: keyBlock.length / keyBytes }, (_, at) =>
-        keyBlock.subarray(at * keyBytes, (at + 1) * keyBytes),
-      ),
-    );
-    keyBlock.fill(0);
-    return { store: encryptedStore(store, keys, entropy), keys };
-  } finally {
-    rootKey.fill(0);
-  }
+  const blocks = await openRecord(store, keyringKey, rootKey, entropy);
+  const rootKeys = keyring([rootKey]);
+  rootKey.fill(0);
+  const count = blocks.length / blockBytes;
+  const keys = keyring(Array.from({ length: count }, (_, at) => keyOf(blocks.subarray(at * blockBytes))));
+  let installedMs = timeOf(blocks.subarray((count - 1) * blockBytes));
+  blocks.fill(0);
+  const behindRoot = encryptedStore(store, rootKeys, entropy);
+  return {
+    store: encryptedStore(store, keys, entropy),
+    status: () => ({ term: keys.active().term, installedMs }),
+    async rotate(nowMs) {
+      const before = (await behindRoot.get(keyringKey))!;
+      const block = newBlock(entropy, nowMs);
+      const value = Buffer.concat([before.value, block]);
+      const expect = [{ key: keyringKey, revision: before.revision }];
+      // Kept before it is used: what it encrypts must never be without it.
+      await behindRoot.commit({ expect, puts: [{ key: keyringKey, value }] });
+      keys.add(keyOf(block));
+      installedMs = timeOf(block);
+      for (const secret of [before.value, block, value]) secret.fill(0);
+    },
+    forget() {
+      rootKeys.forget();
+      keys.forget();
+    },
+  };
+}
+
+function keyOf(block: Buffer): Buffer {
+  return block.subarray(timeBytes, blockBytes);
+}
+
+function timeOf(block: Buffer): number {
+  return Number(block.readBigUInt64BE());
 }
 
 async function openRecord(store: Store, name: string, key: Buffer, entropy: Entropy): Promise<Buffer> {

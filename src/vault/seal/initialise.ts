@@ -50,7 +50,7 @@ export async function initialise(
   config: SealConfig,
 ): Promise<Initialised> {
   const made = memoryStore();
-  const { barrier, shares } = await raiseBarrier(made, config, entropy);
+  const { barrier, shares } = await raiseBarrier(made, config, { entropy, nowMs: clock.now() });
   await ensureCluster(barrier.store, entropy);
   const tokens = await openTokens({ store: barrier.store, clock, entropy, log });
   const root = await tokens.create({
@@ -66,7 +66,7 @@ export async function initialise(
     renewable: false,
   });
   tokens.close();
-  barrier.keys.forget();
+  barrier.forget();
   const puts = await made.list({ prefix: '' });
   await store.commit({ expect: puts.map(({ key }) => ({ key, revision: 0 })), puts });
   return { shares, rootToken: root.id };

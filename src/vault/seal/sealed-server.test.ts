@@ -283,3 +283,36 @@ test('initialising is one commit: where that fails nothing was made, and it can 
   expect(commits).toBe(2);
   expect((await unseal(call, keys[0]!, keys[1]!)).body).toMatchObject({ sealed: false });
 });
+
+test('a rotated key takes what is written from then on, and outlives sealing and a restart', async () => {
+  const store = memoryStore();
+  let call = await start(store);
+  const { keys, root } = await initialised(call);
+  await unseal(call, keys[0]!, keys[1]!);
+  const termOf = async (name: string) =>
+    (await store.list({ prefix: name })).map(({ value }) => value.readUInt32BE(0));
+  const policy = { policy: 'path "a" { capabilities = ["read"] }' };
+  await call('PUT', 'sys/policies/acl/before', policy, root);
+  const first = await call('GET', 'sys/key-status', undefined, root);
+  expect([first.data.term, first.body.term]).toEqual([1, 1]);
+  expect(first.data.install_time).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+
+  await call('PUT', 'sys/policies/acl/near', { policy: 'path "sys/*" { capabilities = ["update"] }' }, root);
+  const near = (await call('POST', 'auth/token/create', { policies: ['near'] }, root)).auth
+    .client_token as string;
+  expect((await call('PUT', 'sys/rotate', undefined, near)).status).toBe(403);
+  expect((await call('PUT', 'sys/rotate', undefined, root)).status).toBe(204);
+  expect((await call('GET', 'sys/key-status', undefined, root)).data.term).toBe(2);
+  await call('PUT', 'sys/policies/acl/after', policy, root);
+  expect(new Set(await termOf(''))).toContain(2);
+
+  await closing.pop()!();
+  call = await start(store, 'later');
+  await unseal(call, keys[2]!, keys[1]!);
+  expect((await call('GET', 'sys/key-status', undefined, root)).data.term).toBe(2);
+  for (const name of ['before', 'after']) {
+    expect((await call('GET', `sys/policies/acl/${name}`, undefined, root)).data.policy).toBe(policy.policy);
+  }
+  expect((await call('PUT', 'sys/rotate', undefined, root)).status).toBe(204);
+  expect((await call('GET', 'sys/key-status', undefined, root)).data.term).toBe(3);
+});

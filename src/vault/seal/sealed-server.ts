@@ -25,7 +25,7 @@ export async function startSealedVault(options: SealedServerOptions): Promise<Va
     clock,
     entropy,
     log,
-    open: (barrier, seal) => openVault({ store: barrier.store, clock, entropy, log, seal }),
+    open: (behind, seal) => openVault({ store: behind, clock, entropy, log, seal }),
   });
   const status = { ...statusPaths(() => vault.state(), clock), ...sealPaths(vault) };
   const listener = vaultListener({ core: vault, status, entropy, log, ...(tls ? { tls } : {}) });

@@ -1,18 +1,20 @@
 import { timingSafeEqual } from 'node:crypto';
 import { uuid } from '../../base/entropy.ts';
 import { Fault } from '../../base/fault.ts';
+import type { Store } from '../../store/store.ts';
 import type { Core, Reply } from '../core.ts';
 import { invalidRequest } from '../faults.ts';
 import type { VaultRequest } from '../routing/route.ts';
 import type { OpenVault } from '../server.ts';
 import type { SealState } from '../sys/status.ts';
+import type { SealControl } from '../sys/sys-context.ts';
 import { type Barrier, openBarrier, readSealConfig, type SealConfig } from './barrier.ts';
 import { checkSealConfig, type Initialised, initialise, type SealWorld } from './initialise.ts';
 import { combineShares } from './shamir.ts';
 
 export interface SealedVaultOptions extends SealWorld {
-  /** Opens the server on the store behind the barrier; `seal` is what its `sys/seal` does. */
-  open(barrier: Barrier, seal: () => void): Promise<OpenVault>;
+  /** Opens the server on the store behind the barrier. */
+  open(store: Store, seal: SealControl): Promise<OpenVault>;
 }
 
 /** AES-128's key is the shortest that Vault takes for one; the longest is AES-256's as a share. */
@@ -88,7 +90,10 @@ export class SealedVault implements Core {
       const config = this.#config;
       checkLength(share);
       if (!config) throw invalidRequest('Vault is not initialized');
-      if (this.#shares.some((held) => held.length === share.length && timingSafeEqual(held, share))) return;
+      if (this.#shares.some((held) => held.length === share.length && timingSafeEqual(held, share))) {
+        share.fill(0);
+        return;
+      }
       if (this.#shares.length === 0) this.#nonce = uuid(this.#options.entropy);
       this.#shares.push(share);
       if (this.#shares.length >= config.threshold) await this.#unseal(config);
@@ -116,16 +121,20 @@ export class SealedVault implements Core {
   }
 
   async #unseal(config: SealConfig): Promise<void> {
-    const { store, entropy, log } = this.#options;
+    const { store, clock, entropy, log } = this.#options;
     const unsealKey = config.threshold === 1 ? Buffer.from(this.#shares[0]!) : this.#combined();
     this.#dropShares();
     const barrier = await openBarrier(store, unsealKey, entropy).finally(() => unsealKey.fill(0));
     try {
-      const vault = await this.#options.open(barrier, () => void this.seal());
+      const vault = await this.#options.open(barrier.store, {
+        seal: () => void this.seal(),
+        keyStatus: () => barrier.status(),
+        rotate: () => barrier.rotate(clock.now()),
+      });
       this.#open = new Unsealed(vault, barrier);
       log.info('vault is unsealed');
     } catch (error) {
-      barrier.keys.forget();
+      barrier.forget();
       throw error;
     }
   }
@@ -183,7 +192,7 @@ class Unsealed {
       this.#idle = resolve;
       await promise;
     }
-    this.#barrier.keys.forget();
+    this.#barrier.forget();
   }
 }
 

@@ -3,6 +3,16 @@ import type { Mounts } from '../mount/mounts.ts';
 import type { Policies } from '../policy/policies.ts';
 import type { Tokens } from '../token/tokens.ts';
 
+/** What can be done to the seal of a server that is open. */
+export interface SealControl {
+  /** Refuses requests from now on, and forgets the keys once those under way are answered. */
+  seal(): void;
+  /** The term of the key that new values are encrypted with, and since when it is. */
+  keyStatus(): { term: number; installedMs: number };
+  /** Takes a new key for new values. */
+  rotate(): Promise<void>;
+}
+
 /** What the paths below `sys/` work on. */
 export interface SysContext {
   tokens: Tokens;
@@ -10,6 +20,6 @@ export interface SysContext {
   mounts: () => Mounts;
   /** What is always mounted, by kind. */
   fixed: { secret: readonly Mount[]; auth: readonly Mount[] };
-  /** Seals the server; absent where it cannot be sealed. */
-  seal?: () => void;
+  /** Absent where the server cannot be sealed. */
+  seal?: SealControl;
 }
