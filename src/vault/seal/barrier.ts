@@ -1,7 +1,7 @@
 import type { Entropy } from '../../base/entropy.ts';
 import { Fault } from '../../base/fault.ts';
 import { encryptedStore } from '../../store/encrypted.ts';
-import { type Keyring, keyBytes, keyring } from '../../store/keyring.ts';
+import { keyBytes, keyring } from '../../store/keyring.ts';
 import type { Store } from '../../store/store.ts';
 import { splitSecret } from './shamir.ts';
 

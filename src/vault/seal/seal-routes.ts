@@ -15,16 +15,19 @@ export const sealRoutes: readonly Route<SysContext>[] = [
       },
     },
   }),
-  defineRoute('rotate', {
-    fields: noFields,
-    sudo: true,
-    on: {
-      async update({ seal }) {
-        await seal?.rotate();
-        return undefined;
+  // Vault's path and OpenBao's.
+  ...['rotate', 'rotate/keyring'].map((path) =>
+    defineRoute<SysContext, typeof noFields>(path, {
+      fields: noFields,
+      sudo: true,
+      on: {
+        async update({ seal }) {
+          await seal?.rotate();
+          return undefined;
+        },
       },
-    },
-  }),
+    }),
+  ),
   defineRoute('key-status', {
     fields: noFields,
     dataAtTop: true,

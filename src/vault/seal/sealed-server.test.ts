@@ -313,6 +313,6 @@ test('a rotated key takes what is written from then on, and outlives sealing and
   for (const name of ['before', 'after']) {
     expect((await call('GET', `sys/policies/acl/${name}`, undefined, root)).data.policy).toBe(policy.policy);
   }
-  expect((await call('PUT', 'sys/rotate', undefined, root)).status).toBe(204);
+  expect((await call('PUT', 'sys/rotate/keyring', undefined, root)).status).toBe(204);
   expect((await call('GET', 'sys/key-status', undefined, root)).data.term).toBe(3);
 });
