@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { postgresMissing, startPostgres, type TestPostgres } from '../../test/support/postgres.ts';
@@ -156,4 +158,17 @@ describe.skipIf(postgresMissing)(postgresMissing ?? 'a store in PostgreSQL', () 
       await expect(open({ database: 'absent' })).rejects.toEqual(fault('store.open.denied', /absent/));
     });
   });
+});
+
+test('a server that accepts and then says nothing is given up', async () => {
+  const connections: Socket[] = [];
+  const silent = createServer((socket) => connections.push(socket)).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const url = new SecretText(`postgres://u@127.0.0.1:${port}/d`);
+  await expect(postgresStore({ url, connectTimeoutMs: 50 })).rejects.toEqual(
+    fault('store.unavailable', /connection timeout/),
+  );
+  for (const connection of connections) connection.destroy();
+  silent.close();
 });
