@@ -9,6 +9,7 @@ const subcommands: Readonly<Record<string, () => Promise<{ command: Command }>>>
   format: () => import('./format.ts'),
   key: () => import('./public-key.ts'),
   bundle: () => import('./bundle.ts'),
+  p12: () => import('./p12.ts'),
   lint: () => import('./lint.ts'),
   create: () => import('./create.ts'),
   sign: () => import('./sign.ts'),
@@ -28,6 +29,7 @@ Usage: capstan certificate COMMAND [ARGUMENTS]
   create          create a certificate or request with its key
   sign            sign a certificate request
   bundle          put a certificate and its issuer's into one file
+  p12             pack certificates and a key as PKCS #12
 
 The commands take the arguments that step certificate takes and print what it prints.
 capstan certificate COMMAND --help tells more of one.

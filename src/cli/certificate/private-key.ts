@@ -1,13 +1,13 @@
-import { createCipheriv, createPrivateKey, type KeyObject, pbkdf2 } from 'node:crypto';
-import { promisify } from 'node:util';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import type { Entropy } from '../../base/entropy.ts';
 import { Fault } from '../../base/fault.ts';
-import { tags, writeDer } from '../../x509/der.ts';
+import { writeDer } from '../../x509/der.ts';
 import { type PrivateKey, readPrivateKey, writePrivateKey } from '../../x509/key.ts';
 import { encodePem } from '../../x509/pem.ts';
 import type { CommandContext } from '../command.ts';
 import { askSecretly } from '../vault/prompt.ts';
 import { readBytes } from './file.ts';
+import { encryptPbes2 } from './pbes2.ts';
 
 /** The password in a file, without the space at its end. @throws Fault `cli.certificate.password` for an empty one. */
 export async function readPasswordFile(path: string, cwd: string): Promise<string> {
@@ -79,16 +79,6 @@ function decrypt(pem: string, passphrase: string, path: string): KeyObject {
   }
 }
 
-const pbes2 = '1.2.840.113549.1.5.13';
-const pbkdf2Oid = '1.2.840.113549.1.5.12';
-const hmacWithSha256 = '1.2.840.113549.2.9';
-const aes256Cbc = '2.16.840.1.101.3.4.1.42';
-
-/** What OWASP asks of PBKDF2 with HMAC-SHA-256 (2023), and step does. Node's own export takes 2,048. */
-const iterations = 600_000;
-
-const derive = promisify(pbkdf2);
-
 /** PEM of a private key: traditional where there is no password, else PKCS#8 under PBES2 (RFC 5958, RFC 8018). */
 export async function privateKeyPem(
   key: PrivateKey,
@@ -96,29 +86,19 @@ export async function privateKeyPem(
   entropy: Entropy,
 ): Promise<string> {
   if (password === undefined) return writePrivateKey(key, 'traditional');
-  const salt = entropy.bytes(16);
-  const iv = entropy.bytes(16);
-  const cipher = createCipheriv('aes-256-cbc', await derive(password, salt, iterations, 32, 'sha256'), iv);
+  return encodePem('ENCRYPTED PRIVATE KEY', await encryptedPrivateKey(key, password, entropy));
+}
+
+/** EncryptedPrivateKeyInfo (RFC 5958 section 3), DER. */
+export async function encryptedPrivateKey(
+  key: PrivateKey,
+  password: string,
+  entropy: Entropy,
+): Promise<Buffer> {
   const clear = key.key.export({ format: 'der', type: 'pkcs8' });
-  const encrypted = Buffer.concat([cipher.update(clear), cipher.final()]);
+  const { algorithm, content } = await encryptPbes2(clear, password, entropy);
   clear.fill(0);
-  const der = writeDer((writer) =>
-    writer.sequence(() => {
-      writer.sequence(() => {
-        writer.oid(pbes2).sequence(() => {
-          writer.sequence(() => {
-            writer.oid(pbkdf2Oid).sequence(() => {
-              writer.octetString(salt).smallInteger(iterations);
-              writer.sequence(() => writer.oid(hmacWithSha256).null());
-            });
-          });
-          writer.sequence(() => writer.oid(aes256Cbc).primitive(tags.octetString, iv));
-        });
-      });
-      writer.octetString(encrypted);
-    }),
-  );
-  return encodePem('ENCRYPTED PRIVATE KEY', der);
+  return writeDer((writer) => writer.sequence(() => writer.raw(algorithm).octetString(content)));
 }
 
 function passwordFault(message: string, fix?: string): Fault {
