@@ -77,7 +77,7 @@ function newBlock(entropy: Entropy, nowMs: number): Buffer {
 
 /** @throws Fault `vault.seal.key` where `unsealKey` is not the one */
 export async function openBarrier(store: Store, unsealKey: Buffer, entropy: Entropy): Promise<Barrier> {
-  const rootKey = await openRecord(store, rootKeyKey, unsealKey, entropy);
+  const rootKey = await openRootKey(store, unsealKey, entropy);
   const blocks = await openRecord(store, keyringKey, rootKey, entropy);
   const rootKeys = keyring([rootKey]);
   rootKey.fill(0);
@@ -115,26 +115,38 @@ function timeOf(block: Buffer): number {
   return Number(block.readBigUInt64BE());
 }
 
+/** @throws Fault `vault.seal.damaged` where it is not there, or does not open */
 async function openRecord(store: Store, name: string, key: Buffer, entropy: Entropy): Promise<Buffer> {
   try {
     const entry = await encryptedStore(store, key, entropy).get(name);
     if (entry) return entry.value;
   } catch (error) {
-    const wrong = ['store.encryption.sealed', 'store.encryption.key'];
-    if (!(error instanceof Fault) || !wrong.includes(error.code)) throw error;
-    throw wrongKey(error);
+    if (!(error instanceof Fault) || error.code !== 'store.encryption.sealed') throw error;
+    throw damaged(name, error);
   }
-  throw new Fault(`the store has lost ${name}`, {
+  throw damaged(name);
+}
+
+function damaged(name: string, cause?: unknown): Fault {
+  return new Fault(`the store has lost ${name}, or it was altered`, {
     code: 'vault.seal.damaged',
     blame: 'operator',
     fix: 'restore it from a backup',
+    cause,
   });
 }
 
-/** Vault's own words for shares that were read, and do not fit. */
-function wrongKey(cause: unknown): Fault {
-  return new Fault(
-    'unable to retrieve stored keys: invalid key: failed to decrypt keys from storage: cipher: message authentication failed',
-    { code: 'vault.seal.key', blame: 'caller', cause },
-  );
+/** A key of another length is none either. */
+async function openRootKey(store: Store, unsealKey: Buffer, entropy: Entropy): Promise<Buffer> {
+  try {
+    return await openRecord(store, rootKeyKey, unsealKey, entropy);
+  } catch (error) {
+    const wrong = ['vault.seal.damaged', 'store.encryption.key'];
+    if (!(error instanceof Fault) || !wrong.includes(error.code)) throw error;
+    // Vault's own words for shares that were read, and do not fit.
+    throw new Fault(
+      'unable to retrieve stored keys: invalid key: failed to decrypt keys from storage: cipher: message authentication failed',
+      { code: 'vault.seal.key', blame: 'caller', cause: error },
+    );
+  }
 }

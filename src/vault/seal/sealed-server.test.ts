@@ -316,3 +316,15 @@ test('a rotated key takes what is written from then on, and outlives sealing and
   expect((await call('PUT', 'sys/rotate/keyring', undefined, root)).status).toBe(204);
   expect((await call('GET', 'sys/key-status', undefined, root)).data.term).toBe(3);
 });
+
+test('a damaged keyring is not blamed on who brought the right shares', async () => {
+  const store = memoryStore();
+  const call = await start(store);
+  const { keys } = await initialised(call);
+  const ring = (await store.get('seal/keyring'))!;
+  await store.commit({ deletes: ['seal/keyring'] });
+  expect((await unseal(call, keys[0]!, keys[1]!)).status).toBe(500);
+  expect((await call('GET', 'sys/seal-status')).body).toMatchObject({ sealed: true, progress: 0 });
+  await store.commit({ puts: [{ key: 'seal/keyring', value: ring.value }] });
+  expect((await unseal(call, keys[0]!, keys[1]!)).body).toMatchObject({ sealed: false });
+});
