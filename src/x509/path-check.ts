@@ -5,7 +5,7 @@ import { formatTime } from './format-time.ts';
 import { sameName } from './name.ts';
 import { oids } from './oid.ts';
 import { type Problem, problem } from './path-problem.ts';
-import { forbiddenName, nameConstraintsOf } from './permitted-name.ts';
+import { type ComparisonBudget, forbiddenName, nameConstraintsOf } from './permitted-name.ts';
 import { readPolicies } from './policy.ts';
 import { purposeProblem, rcsMlsExtensions, type Usage, type UsageRules } from './purpose.ts';
 import { matchesSignature, signatureAlgorithm, verifySignature } from './signature.ts';
@@ -30,6 +30,8 @@ export interface PathState {
   legacyAlgorithms: readonly LegacyAlgorithm[];
   /** Intermediates at most, self-issued ones left out. */
   maxIntermediates: number;
+  /** Of the whole search. */
+  budget: ComparisonBudget;
 }
 
 /** Broken or abandoned, and asked for by name where signatures of long ago are judged. */
@@ -199,12 +201,15 @@ function constrainsAsAuthority(certificate: Certificate): Problem | undefined {
 }
 
 /** RFC 5280 section 6.1.3 (b, c): a CA constrains all below it, self-issued intermediates left out. */
-function namesAllowed(certificate: Certificate, { path }: PathState): Problem | undefined {
+function namesAllowed(certificate: Certificate, { path, budget }: PathState): Problem | undefined {
+  if (budget.comparisonsLeft < 0 && findExtension(certificate.extensions, oids.nameConstraints)) {
+    return problem('budget', certificate, 'constrains names, of which too many have been compared already');
+  }
   const constraints = nameConstraintsOf(certificate);
   if (!constraints) return undefined;
   const constrained = path.filter(({ subject, issuer }, index) => index === 0 || !sameName(subject, issuer));
   for (const below of constrained) {
-    const name = forbiddenName(below, constraints);
+    const name = forbiddenName(below, constraints, budget);
     if (name !== undefined) {
       return problem('name', below, `has the name ${name} by ${nameInWords(certificate)}`);
     }

@@ -7,13 +7,21 @@ import { comparableRdns } from './name.ts';
 import { type NameConstraints, readNameConstraints, type Subtree } from './name-constraints.ts';
 import { oids } from './oid.ts';
 
-/** Comparisons of a name with a subtree at most for one certificate; Go's limit. */
-const comparisonBudget = 250_000;
+/** How many more comparisons of a name with a subtree may be made. */
+export interface ComparisonBudget {
+  comparisonsLeft: number;
+}
+
+/** A path is sought among many certificates, of which each would be read again for every path that it may be on. */
+const constraintsRead = new WeakMap<Certificate, NameConstraints>();
 
 /** The name constraints that a certificate puts on those below it. @throws Fault `x509.extension.malformed` */
 export function nameConstraintsOf(certificate: Certificate): NameConstraints | undefined {
   const extension = findExtension(certificate.extensions, oids.nameConstraints);
-  return extension && readNameConstraints(extension.value);
+  if (!extension) return undefined;
+  const constraints = constraintsRead.get(certificate) ?? readNameConstraints(extension.value);
+  constraintsRead.set(certificate, constraints);
+  return constraints;
 }
 
 /**
@@ -22,16 +30,21 @@ export function nameConstraintsOf(certificate: Certificate): NameConstraints | u
  *
  * @throws Fault `x509.name-constraints` where names or subtrees are too many to compare, or a subtree is none.
  */
-export function forbiddenName(certificate: Certificate, constraints: NameConstraints): string | undefined {
+export function forbiddenName(
+  certificate: Certificate,
+  constraints: NameConstraints,
+  budget: ComparisonBudget,
+): string | undefined {
+  // Making a subtree ready costs as much as comparing with it.
+  budget.comparisonsLeft -= constraints.permitted.length + constraints.excluded.length;
   const permitted = testsByType(constraints.permitted, 'permitted');
   const excluded = testsByType(constraints.excluded, 'excluded');
-  let comparisons = 0;
   for (const name of constrainedNames(certificate)) {
     const candidate = candidateOf(name);
     const allowed = permitted.get(candidate.type) ?? [];
     const denied = excluded.get(candidate.type) ?? [];
-    comparisons += allowed.length + denied.length;
-    if (comparisons > comparisonBudget) throw constraintFault('more names and constraints than are compared');
+    budget.comparisonsLeft -= allowed.length + denied.length;
+    if (budget.comparisonsLeft < 0) throw constraintFault('more names and constraints than are compared');
     if (allowed.length > 0 && !allowed.some((contains) => contains(candidate))) {
       return `${formatGeneralName(name)}, which is none of the permitted`;
     }

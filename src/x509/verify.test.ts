@@ -5,7 +5,7 @@ import { dayMs } from '../base/duration.ts';
 import { systemEntropy } from '../base/entropy.ts';
 import { buildCertificate, type Certificate, readCertificate } from './certificate.ts';
 import { context, contextConstructed, tags, writeDer } from './der.ts';
-import { basicConstraints, extendedKeyUsage, keyUsage } from './extension.ts';
+import { basicConstraints, extendedKeyUsage, keyUsage, subjectAltName } from './extension.ts';
 import { generateKey, readPrivateKey } from './key.ts';
 import { nameOf } from './name.ts';
 import { oids } from './oid.ts';
@@ -370,4 +370,42 @@ test('critical policies are followed whatever they are, as long as every qualifi
       valid ? { valid } : { code: 'x509.verify.critical-extension' },
     );
   }
+});
+
+test('a thousand candidates are looked at, and no more', async () => {
+  const ca = await issue({ name: 'ca', ca: true, issuer: root });
+  const override = { notAfter: exampleNow - 1_000 };
+  const expired = await issue({ name: 'ca', ca: true, issuer: root, key: ca.key, override });
+  const bottom = await issue({ name: 'web', issuer: ca });
+  const behind = (count: number) => [...Array.from({ length: count }, () => expired), ca];
+  expect(verify(bottom, [root], behind(900))).toMatchObject({ valid: true });
+  expect(verify(bottom, [root], behind(1_000))).toMatchObject({ valid: false });
+});
+
+test('names are compared with constraints so often, and no more, however many CAs have some', async () => {
+  const many = {
+    oid: oids.nameConstraints,
+    critical: true,
+    value: writeDer((writer) =>
+      writer.sequence(() =>
+        writer.wrap(contextConstructed(0), () => {
+          for (let index = 0; index < 3_000; index++) {
+            writer.sequence(() => writer.text(context(2), `n${index}.test`));
+          }
+        }),
+      ),
+    ),
+  };
+  const ca = await issue({ name: 'ca', ca: true, issuer: root, extensions: [many] });
+  const names = Array.from({ length: 100 }, (_, index) => ({
+    type: 'dns' as const,
+    value: `n${index}.test`,
+  }));
+  const leafOf = (count: number) =>
+    issue({ name: 'web', issuer: ca, override: { extensions: [subjectAltName(names.slice(0, count))] } });
+  const stranger = await issue({ name: 'ca', ca: true, key: ca.key, issuer: ca, extensions: [many] });
+  expect(verify(await leafOf(40), [root], [ca])).toMatchObject({ valid: true });
+  expect(verify(await leafOf(100), [root], [ca])).toMatchObject({ valid: false });
+  // What one CA has used up is gone for the next.
+  expect(verify(await leafOf(50), [root], [stranger, ca])).toMatchObject({ valid: false });
 });

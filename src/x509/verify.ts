@@ -17,6 +17,7 @@ import {
   problem,
   signatureProblem,
 } from './path-check.ts';
+import type { ComparisonBudget } from './permitted-name.ts';
 import { judgePolicies, type PolicyInputs } from './policy-graph.ts';
 import type { Usage, UsageRules } from './purpose.ts';
 import { Revocation } from './revocation.ts';
@@ -61,6 +62,18 @@ export type Verdict =
 /** Signatures verified at most for one verdict; Go's limit. Cross-signed webs grow without end else. */
 const signatureBudget = 100;
 
+/** Certificates looked at for one verdict, each as often as it may be on a path; many fail before their signature. */
+const candidateBudget = 1_000;
+
+/** Comparisons of names with name constraints for one verdict; Go's limit for each certificate. */
+const comparisonBudget = 250_000;
+
+/** What is left for one verdict, those on the signers of revocation lists included. */
+interface Budget extends ComparisonBudget {
+  signaturesLeft: number;
+  candidatesLeft: number;
+}
+
 /** Certificates in a path at most, both ends included. */
 const longestPath = 16;
 
@@ -70,7 +83,11 @@ const longestPath = 16;
  */
 export function verifyChain(leaf: Certificate, options: VerifyOptions): Verdict {
   const { at, roots, intermediates, revocationLists: lists, legacyAlgorithms = [] } = options;
-  const budget = { signaturesLeft: signatureBudget };
+  const budget: Budget = {
+    signaturesLeft: signatureBudget,
+    candidatesLeft: candidateBudget,
+    comparisonsLeft: comparisonBudget,
+  };
   const revocation: Revocation | undefined =
     lists &&
     new Revocation({
@@ -110,16 +127,12 @@ class PathSearch {
   readonly #options: VerifyOptions;
   readonly #roots: ReadonlyMap<string, readonly Certificate[]>;
   readonly #intermediates: ReadonlyMap<string, readonly Certificate[]>;
-  readonly #budget: { signaturesLeft: number };
+  readonly #budget: Budget;
   readonly #revocation: Revocation | undefined;
   /** The failure that tells most of those met so far. */
   failure: Problem | undefined;
 
-  constructor(
-    options: VerifyOptions,
-    budget: { signaturesLeft: number },
-    revocation: Revocation | undefined,
-  ) {
+  constructor(options: VerifyOptions, budget: Budget, revocation: Revocation | undefined) {
     this.#options = options;
     this.#budget = budget;
     this.#revocation = revocation;
@@ -166,6 +179,12 @@ class PathSearch {
     const candidates = this.#issuersOf(top).filter((candidate) => !isOn(path, candidate));
     if (candidates.length === 0) this.#note(noIssuer(top));
     for (const issuer of candidates) {
+      if (this.#budget.candidatesLeft-- <= 0) {
+        this.#note(
+          problem('budget', top, `has too many possible issuers: ${candidateBudget} were looked at`),
+        );
+        return undefined;
+      }
       const anchor = this.#isRoot(issuer);
       const failure =
         this.refuses(issuer, [...everyCertificate, ...everyIssuer], path) ??
@@ -206,6 +225,7 @@ class PathSearch {
       anchorMustSayCa: anchorRules?.mustSayCa ?? true,
       legacyAlgorithms,
       maxIntermediates: this.#options.maxIntermediates ?? longestPath,
+      budget: this.#budget,
     };
     const { form } = this.#options;
     return judged(certificate, () => {
