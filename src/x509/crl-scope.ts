@@ -95,7 +95,16 @@ function directoryKey(rdns: string): string {
   return `directory:${rdns}`;
 }
 
+/** A certificate may name thousands of points, and each is compared with every list of its issuer. */
+const scopesRead = new WeakMap<CertificateList, ListScope>();
+
 function scopeOf(list: CertificateList): ListScope {
+  const scope = scopesRead.get(list) ?? readScope(list);
+  scopesRead.set(list, scope);
+  return scope;
+}
+
+function readScope(list: CertificateList): ListScope {
   const extension = findExtension(list.extensions, oids.issuingDistributionPoint);
   if (!extension) {
     return { names: undefined, users: true, authorities: true, indirect: false, reasons: everyReason };
