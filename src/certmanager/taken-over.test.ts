@@ -35,7 +35,7 @@ test('and its status is what would be written here', () => {
         renewalTime,
         notBefore,
         notAfter,
-        conditions: conditions!.map(({ lastTransitionTime: _, ...condition }) => condition),
+        conditions: conditions!.map((condition) => ({ ...condition, lastTransitionTime: undefined })),
       },
     },
   });
