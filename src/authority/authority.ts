@@ -28,6 +28,7 @@ import { type CaKey, type Issuer, writeIssuer, writeKey } from './issuer.ts';
 import { type Circumstances, type IntermediateRequest, planIntermediate, planRoot } from './issuing-rules.ts';
 import { checkKeySpec, checkName, checkRequestKey } from './key-rules.ts';
 import { refused } from './refused.ts';
+import { type Roles, storedRoles } from './roles.ts';
 import type { TtlLimits } from './validity.ts';
 
 export type SignatureHash = 'SHA-256' | 'SHA-384' | 'SHA-512';
@@ -71,6 +72,7 @@ export interface DefaultsChange {
 
 /** A certification authority, whatever protocol speaks for it. What its calls answer is durable by then. */
 export interface Authority {
+  readonly roles: Roles;
   /** @throws Fault `authority.*` for what the rules refuse */
   generateRoot(request: RootRequest): Promise<GeneratedRoot>;
   /** `issuer`: `default`, an id or a name. */
@@ -120,6 +122,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 }
 
 class StoredAuthority implements Authority {
+  readonly roles: Roles;
   readonly #options: AuthorityOptions;
   readonly #at: ReturnType<typeof keysBelow>;
   readonly #crls: ReturnType<typeof crlKeeper>;
@@ -129,6 +132,7 @@ class StoredAuthority implements Authority {
 
   constructor(options: AuthorityOptions, holdings: Holdings) {
     this.#options = options;
+    this.roles = storedRoles(options);
     this.#at = keysBelow(options.prefix);
     this.#crls = crlKeeper({ ...options, keyOf: this.#at.crl });
     this.#holdings = holdings;

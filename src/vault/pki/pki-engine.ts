@@ -9,6 +9,7 @@ import { defaultRoutes } from './default-routes.ts';
 import { fetchRoutes } from './fetch-routes.ts';
 import { issuerRoutes } from './issuer-routes.ts';
 import { keyRoutes } from './key-routes.ts';
+import { roleRoutes } from './role-routes.ts';
 import { rootRoutes } from './root-routes.ts';
 import { urlRoutes } from './url-routes.ts';
 
@@ -18,6 +19,7 @@ export const pkiRoutes = [
   ...issuerRoutes,
   ...keyRoutes,
   ...defaultRoutes,
+  ...roleRoutes,
   ...fetchRoutes,
 ];
 
