@@ -67,6 +67,8 @@ test('a second run on the same data finds what is done; the first left nothing r
   const madeAnew = ['ca-start', 'cluster-start', 'workloads', 'mutual-tls', 'refusals', 'findings', 'chain'];
   expect(states.filter(([, state]) => state === 'done').map(([step]) => step)).toEqual(madeAnew);
   expect(processesUsing(data)).toEqual([]);
+  // The processes' own logs of both runs lie beside their data.
+  expect(readFileSync(join(data, 'ca.log'), 'utf8').match(/vault listens/g)).toHaveLength(2);
 });
 
 test('stays up until told to stop, having said how to reach it, then ends cleanly', async () => {

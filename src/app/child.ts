@@ -11,6 +11,8 @@ export interface ChildOptions {
   env: Readonly<Record<string, string | undefined>>;
   /** Called with each line the process prints on stdout. */
   onLine?: (line: string) => void;
+  /** Called with each line it writes to stderr: its log. */
+  onLog?: (line: string) => void;
   /** Called when it ended though nobody asked it to. */
   onUnexpectedEnd?: (how: string) => void;
 }
@@ -43,7 +45,15 @@ const smallYoungGeneration = '--max-semi-space-size=2';
  * Starts a process in a process group of its own, so that a terminal's Ctrl-C reaches only us and we end the
  * processes in order; it sees our end (even by kill -9) as the end of its stdin.
  */
-export function startChild({ name, program, args, env, onLine, onUnexpectedEnd }: ChildOptions): Child {
+export function startChild({
+  name,
+  program,
+  args,
+  env,
+  onLine,
+  onLog,
+  onUnexpectedEnd,
+}: ChildOptions): Child {
   const [node, ...script] = program;
   const child = spawn(node, [smallYoungGeneration, ...script, ...args], {
     detached: true,
@@ -63,6 +73,7 @@ export function startChild({ name, program, args, env, onLine, onUnexpectedEnd }
     for (const look of waiting) look(line);
   });
   createInterface({ input: child.stderr }).on('line', (line) => {
+    onLog?.(line);
     complaints.push(line);
     if (complaints.length > keptComplaints) complaints.shift();
   });

@@ -5,6 +5,7 @@ import { Fault } from '../base/fault.ts';
 import { formatAddress, type ListenAddress } from '../wire/http-server.ts';
 import { type Child, startChild } from './child.ts';
 import type { DataFolder } from './data-folder.ts';
+import { logFile } from './log-file.ts';
 
 export interface ProcessesOptions {
   program: readonly [string, ...string[]];
@@ -54,14 +55,14 @@ export function processes(options: ProcessesOptions): Processes {
     options.scale
       ? [`${dashes}clock-origin=${options.scale.originMs}`, `${dashes}clock-speed=${options.scale.speed}`]
       : [];
-  const ca = supervised<string>(options, 'the CA', (address) => [
+  const ca = supervised<string>(options, 'ca', (address) => [
     ...['vault', 'server', '-dev'],
     `-dev-listen-address=${address ? new URL(address).host : formatAddress(vaultListen)}`,
     `-dev-root-token-id=${rootToken}`,
     ...(data.path ? [`-data=${join(data.path, 'ca')}`] : []),
     ...clockArgs('-'),
   ]);
-  const cluster = supervised<ClusterReady>(options, 'the cluster', (ready) => [
+  const cluster = supervised<ClusterReady>(options, 'cluster', (ready) => [
     ...['cluster', `--kubeconfig=${data.kubeconfig}`],
     `--listen=${ready ? new URL(ready.api).host : formatAddress(apiListen)}`,
     `--identity-listen=${ready?.identity ?? '127.0.0.1:0'}`,
@@ -91,6 +92,9 @@ function parseReady(line: string): ClusterReady | undefined {
   return event === 'ready' ? ready : undefined;
 }
 
+/** What a person calls them. */
+const titles = { ca: 'the CA', cluster: 'the cluster' } as const;
+
 interface Supervised<Ready> {
   launch(): void;
   /** Answers what `pick` finds in the first line for which it finds something. */
@@ -105,9 +109,11 @@ interface Supervised<Ready> {
  */
 function supervised<Ready>(
   { program, env, data, onNote, onLost }: ProcessesOptions,
-  name: string,
+  process: keyof typeof titles,
   args: (before: Ready | undefined) => string[],
 ): Supervised<Ready> {
+  const name = titles[process];
+  const onLog = data.path === undefined ? undefined : logFile(join(data.path, `${process}.log`));
   let child: Child | undefined;
   let ready: Ready | undefined;
   let stopping = false;
@@ -116,7 +122,11 @@ function supervised<Ready>(
   let launchedMs = 0;
   const launch = (): Child => {
     launchedMs = systemClock.now();
-    return startChild({ name, program, env, args: args(ready), onUnexpectedEnd: (how) => void ended(how) });
+    return startChild({
+      ...{ name, program, env, args: args(ready) },
+      ...(onLog ? { onLog } : {}),
+      onUnexpectedEnd: (how) => void ended(how),
+    });
   };
 
   async function ended(how: string): Promise<void> {
@@ -132,7 +142,9 @@ function supervised<Ready>(
         new Fault(`${name} ${how} ${why}`, {
           code: 'app.child.lost',
           blame: 'operator',
-          ...(data.path ? {} : { fix: 'start again, with --data DIR to survive this' }),
+          fix: data.path
+            ? `look into ${join(data.path, `${process}.log`)}`
+            : 'start again, with --data DIR to survive this',
         }),
       );
       return;

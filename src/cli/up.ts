@@ -13,7 +13,7 @@ Usage: capstan up [FLAGS]
 
   --once                 do all of it, verify, stop; status 0, or 1 naming the failed step
   --json                 one JSON document per step
-  --data DIR             keep state between runs in DIR
+  --data DIR             keep state between runs, and the processes' logs, in DIR
                          (default: $XDG_STATE_HOME/capstan, else ~/.local/state/capstan)
   --dev                  keep everything in memory
   --speed N              let certificates age N times faster than real time, and show a
