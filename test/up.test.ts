@@ -125,7 +125,7 @@ test('a folder that cannot be written is one clear line with the mend', async ()
   const { status, stderr } = await run(['up', '--once', '--data', '/etc/hostname/capstan', ...anyPorts]);
   expect(status).toBe(1);
   expect(stderr).toMatch(
-    /^capstan: the data folder \/etc\/hostname\/capstan cannot be written: .*; choose another with --data DIR.*\n$/,
+    /^capstan: the folder \/etc\/hostname\/capstan cannot be written: .*; choose another with --data DIR.*\n$/,
   );
 });
 

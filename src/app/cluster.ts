@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { startApiServer } from '../apiserver/server.ts';
 import type { Clock } from '../base/clock.ts';
@@ -17,6 +17,7 @@ import { startTrustManager } from '../trustmanager/controller.ts';
 import { trustManagerDefinitions } from '../trustmanager/definitions.ts';
 import { httpClient } from '../wire/http-client.ts';
 import { formatAddress, type ListenAddress } from '../wire/http-server.ts';
+import { makePrivateFolder } from './private-folder.ts';
 
 export interface ClusterOptions {
   store: Store;
@@ -48,74 +49,80 @@ const trustDomain = 'cluster.local';
  * the two controllers and identity. Each could run elsewhere (`capstan controller`, `capstan identity`).
  */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  // Undone in the reverse order: on request, or at once where the rest does not start.
+  const started = new AsyncDisposableStack();
+  started.defer(() => options.store.close());
+  try {
+    const addresses = await startParts(options, started);
+    return { ...addresses, close: () => started.disposeAsync() };
+  } catch (error) {
+    await started.disposeAsync();
+    throw error;
+  }
+}
+
+async function startParts(
+  options: ClusterOptions,
+  started: AsyncDisposableStack,
+): Promise<Omit<Cluster, 'close'>> {
   const { store, clock, certificateClock, entropy, log, listen } = options;
-  const api = await startApiServer({
-    store,
-    clock,
-    certificateClock,
-    entropy,
-    log: log.with({ room: 'apiserver' }),
-    listen,
-  });
+  const room = (name: string) => ({ clock, entropy, log: log.with({ room: name }) });
+  makePrivateFolder(dirname(options.kubeconfig));
+  const api = await startApiServer({ ...room('apiserver'), store, certificateClock, listen });
+  started.defer(() => api.close());
   writeKubeconfig(options.kubeconfig, await api.kubeconfig('kubernetes-admin', ['system:masters']));
-  const clients: KubeClient[] = [];
-  const clientOf = async (namespace: string, serviceAccount: string): Promise<KubeClient> => {
-    const user = `system:serviceaccount:${namespace}:${serviceAccount}`;
-    const groups = ['system:serviceaccounts', `system:serviceaccounts:${namespace}`];
-    const client = kubeClient(readKubeconfig(await api.kubeconfig(user, groups)), {
-      userAgent: serviceAccount,
-    });
-    clients.push(client);
+  const clientAs = async (
+    userAgent: string,
+    user: string,
+    groups: readonly string[],
+  ): Promise<KubeClient> => {
+    const client = kubeClient(readKubeconfig(await api.kubeconfig(user, groups)), { userAgent });
+    started.defer(() => client.close());
     return client;
   };
-  const installer = kubeClient(readKubeconfig(await api.kubeconfig('capstan', ['system:masters'])), {
-    userAgent: 'capstan',
-  });
-  clients.push(installer);
+  const clientOf = (namespace: string, serviceAccount: string) =>
+    clientAs(serviceAccount, `system:serviceaccount:${namespace}:${serviceAccount}`, [
+      'system:serviceaccounts',
+      `system:serviceaccounts:${namespace}`,
+    ]);
+  const installer = await clientAs('capstan', 'capstan', ['system:masters']);
   await installDefinitions(installer, [...certManagerDefinitions(), ...trustManagerDefinitions()], {
     manager: 'capstan',
     clock: certificateClock,
     signal: options.signal,
   });
-  const room = (name: string) => ({ clock, entropy, log: log.with({ room: name }) });
-  const [certManager, trustManager, identity] = await Promise.all([
-    startCertManager({
-      ...room('certmanager'),
-      kube: await clientOf('cert-manager', 'cert-manager'),
-      http: httpClient,
-      clusterResourceNamespace: 'cert-manager',
-    }),
-    startTrustManager({
-      ...room('trustmanager'),
-      kube: await clientOf('cert-manager', 'trust-manager'),
-      trustNamespace: controlNamespace,
-    }),
-    startIdentity({
-      ...room('identity'),
-      kube: await clientOf(controlNamespace, 'linkerd-identity'),
-      listen: options.identityListen,
-      tls: true,
-      controlNamespace,
-      trustDomain,
-      issuanceLifetimeMs: dayMs,
-      clockSkewMs: 20 * secondMs,
-    }),
-  ]);
+  const certManager = await startCertManager({
+    ...room('certmanager'),
+    kube: await clientOf('cert-manager', 'cert-manager'),
+    http: httpClient,
+    clusterResourceNamespace: 'cert-manager',
+  });
+  started.defer(() => certManager.close());
+  const trustManager = await startTrustManager({
+    ...room('trustmanager'),
+    kube: await clientOf('cert-manager', 'trust-manager'),
+    trustNamespace: controlNamespace,
+  });
+  started.defer(() => trustManager.close());
+  const identity = await startIdentity({
+    ...room('identity'),
+    kube: await clientOf(controlNamespace, 'linkerd-identity'),
+    listen: options.identityListen,
+    tls: true,
+    controlNamespace,
+    trustDomain,
+    issuanceLifetimeMs: dayMs,
+    clockSkewMs: 20 * secondMs,
+  });
+  started.defer(() => identity.close());
   return {
     api: `https://${formatAddress(api.address)}`,
     identity: formatAddress(identity.address),
-    identityName: `linkerd-identity.${controlNamespace}.serviceaccount.identity.${controlNamespace}.${trustDomain}`,
-    async close() {
-      await Promise.all([certManager.close(), trustManager.close(), identity.close()]);
-      for (const client of clients) client.close();
-      await api.close();
-      await store.close();
-    },
+    identityName: identity.name,
   };
 }
 
 function writeKubeconfig(path: string, content: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   writeFileSync(path, content, { mode: 0o600 });
   chmodSync(path, 0o600);
 }

@@ -1,7 +1,7 @@
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describeError, Fault } from '../base/fault.ts';
+import { makePrivateFolder } from './private-folder.ts';
 
 /** Where a run keeps its things. */
 export interface DataFolder {
@@ -24,10 +24,11 @@ export function defaultDataFolder(env: Env): string {
 /**
  * Makes the folders, readable by their owner alone.
  *
- * @throws Fault `app.data.unwritable`
+ * @throws Fault `app.folder.unwritable`
  */
 export function openDataFolder(path: string | undefined, env: Env): DataFolder {
-  if (path !== undefined) makePrivate(path);
+  if (path !== undefined)
+    makePrivateFolder(path, 'choose another with --data DIR, or use --dev to keep everything in memory');
   const run = mkdtempSync(join(runParent(env), 'capstan-'));
   return {
     path,
@@ -35,22 +36,6 @@ export function openDataFolder(path: string | undefined, env: Env): DataFolder {
     kubeconfig: join(path ?? run, 'kubeconfig'),
     close: () => rmSync(run, { recursive: true, force: true }),
   };
-}
-
-function makePrivate(path: string): void {
-  try {
-    const fresh = !existsSync(path);
-    mkdirSync(path, { recursive: true });
-    if (fresh) chmodSync(path, 0o700);
-    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
-  } catch (error) {
-    throw new Fault(`the data folder ${path} cannot be written: ${describeError(error)}`, {
-      code: 'app.data.unwritable',
-      blame: 'operator',
-      fix: 'choose another with --data DIR, or use --dev to keep everything in memory',
-      cause: error,
-    });
-  }
 }
 
 /** Tokens belong in memory, not on a disk: the first of these that can be written. */

@@ -1,13 +1,4 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Entropy } from '../base/entropy.ts';
 import { Fault } from '../base/fault.ts';
@@ -15,6 +6,7 @@ import { embeddedStore } from '../store/embedded.ts';
 import { encryptedStore } from '../store/encrypted.ts';
 import { memoryStore } from '../store/memory.ts';
 import type { Store } from '../store/store.ts';
+import { makePrivateFolder } from './private-folder.ts';
 
 const keyBytes = 32;
 
@@ -23,11 +15,11 @@ const keyBytes = 32;
  * key file keeps values unreadable in copies of the database alone (backups, snapshots); whoever holds both files
  * holds the values.
  *
- * @throws Fault `app.seal.key` where the key file is missing beside a database or damaged; the store's own faults.
+ * @throws Fault `app.folder.unwritable`; `app.seal.key` where the key file is missing beside a database or damaged; the store's own faults.
  */
 export function openSealedStore(folder: string | undefined, entropy: Entropy): Store {
   if (folder === undefined) return memoryStore();
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makePrivateFolder(folder);
   const database = join(folder, 'store.db');
   const key = sealKey(join(folder, 'seal.key'), existsSync(database), entropy);
   return encryptedStore(embeddedStore({ path: database }), key, entropy);

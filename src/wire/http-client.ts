@@ -127,6 +127,7 @@ function requestFault(error: NodeJS.ErrnoException, method: string, url: URL): F
         ? 'wire.request.aborted'
         : 'wire.request.failed',
     blame: 'peer',
+    ...(refused ? { fix: 'start it, or correct the address' } : {}),
     cause: error,
   });
 }
