@@ -1,35 +1,18 @@
-import type { Clock } from '../base/clock.ts';
-import { type Entropy, uuid } from '../base/entropy.ts';
-import { Fault } from '../base/fault.ts';
-import type { Batch, Store } from '../store/store.ts';
-import {
-  buildCertificate,
-  type Certificate,
-  newSerial,
-  readCertificate,
-  serialText,
-} from '../x509/certificate.ts';
+import { uuid } from '../base/entropy.ts';
+import type { Batch } from '../store/store.ts';
+import { buildCertificate, type Certificate, readCertificate } from '../x509/certificate.ts';
 import { generateKeyAsync, type KeySpec } from '../x509/key.ts';
 import { type CertificateRequest, requestIsSelfConsistent } from '../x509/request.ts';
 import { signerOf } from '../x509/signature.ts';
 import type { AiaUrls, CaRequest } from './ca-request.ts';
 import { crlKeeper } from './crl.ts';
-import {
-  defaultKeyId,
-  findIssuer,
-  findKey,
-  type Holdings,
-  keysBelow,
-  nothing,
-  readHoldings,
-  type Settings,
-} from './holdings.ts';
+import { defaultKeyId, findIssuer, findKey, type Holdings, type Settings } from './holdings.ts';
 import { type CaKey, type Issuer, writeIssuer, writeKey } from './issuer.ts';
-import { type Circumstances, type IntermediateRequest, planIntermediate, planRoot } from './issuing-rules.ts';
+import { type IntermediateRequest, planIntermediate, planRoot } from './issuing-rules.ts';
 import { checkKeySpec, checkName, checkRequestKey } from './key-rules.ts';
+import { type AuthorityOptions, Ledger, storedSerial } from './ledger.ts';
 import { refused } from './refused.ts';
 import { type Roles, storedRoles } from './roles.ts';
-import type { TtlLimits } from './validity.ts';
 
 export type SignatureHash = 'SHA-256' | 'SHA-384' | 'SHA-512';
 
@@ -103,54 +86,39 @@ export interface Authority {
   rotateCrls(): Promise<void>;
 }
 
-export interface AuthorityOptions {
-  store: Store;
-  /** Everything of this authority is below it. */
-  prefix: string;
-  clock: Clock;
-  entropy: Entropy;
-  limits: () => TtlLimits;
-  /** What must hold in the store for anything written here to count. */
-  guard: () => { key: string; revision: number };
-}
-
-/** More conflicts than this in a row mean that something else is wrong. */
-const attemptLimit = 10;
-
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
-  return new StoredAuthority(options, await readHoldings(options.store, options.prefix, nothing));
+  return new StoredAuthority(await Ledger.open(options));
 }
 
 class StoredAuthority implements Authority {
   readonly roles: Roles;
-  readonly #options: AuthorityOptions;
-  readonly #at: ReturnType<typeof keysBelow>;
+  readonly #ledger: Ledger;
   readonly #crls: ReturnType<typeof crlKeeper>;
-  #holdings: Holdings;
-  /** Readings follow one another, so that none puts back what a later one has seen. */
-  #reading: Promise<void> = Promise.resolve();
 
-  constructor(options: AuthorityOptions, holdings: Holdings) {
-    this.#options = options;
+  constructor(ledger: Ledger) {
+    const { options, at } = ledger;
+    this.#ledger = ledger;
     this.roles = storedRoles(options);
-    this.#at = keysBelow(options.prefix);
-    this.#crls = crlKeeper({ ...options, keyOf: this.#at.crl });
-    this.#holdings = holdings;
+    this.#crls = crlKeeper({ ...options, keyOf: at.crl });
+  }
+
+  get #holdings(): Holdings {
+    return this.#ledger.holdings();
   }
 
   async generateRoot(request: RootRequest): Promise<GeneratedRoot> {
-    const { entropy } = this.#options;
+    const { entropy } = this.#ledger.options;
     const wanted = request.key;
     if ('generate' in wanted) checkKeySpec(wanted.generate);
     const made = 'generate' in wanted ? await generateKeyAsync(wanted.generate, entropy) : undefined;
     const ids = { issuer: uuid(entropy), key: uuid(entropy) };
-    const result = await this.#decideAndCommit(async (from) => {
+    const result = await this.#ledger.decideAndCommit(async (from) => {
       checkName('issuer', request.issuerName, from.issuers);
       if (made) checkName('key', request.keyName, from.keys);
       const key = made
         ? { id: ids.key, name: request.keyName, privateKey: made, revision: 0 }
         : findKey(from, (wanted as { existing: string }).existing);
-      const plan = planRoot(request, key.privateKey.publicKey, this.#circumstances(from));
+      const plan = planRoot(request, key.privateKey.publicKey, this.#ledger.circumstances(from));
       const certificate = await buildCertificate(plan.template, signerOf(key.privateKey, request.hash));
       const issuer: Issuer = {
         id: ids.issuer,
@@ -160,19 +128,19 @@ class StoredAuthority implements Authority {
         leafNotAfterBehavior: 'err',
         revision: 0,
       };
-      const record = this.#record(certificate);
+      const record = this.#ledger.record(certificate, issuer.id);
       const batch: Batch = {
-        expect: [this.#settingsAsIn(from), ...record.expect],
+        expect: [this.#ledger.settingsAsIn(from), ...record.expect],
         puts: [
           ...record.puts,
-          { key: this.#at.issuer(issuer.id), value: writeIssuer(issuer) },
-          ...(made ? [{ key: this.#at.key(key.id), value: writeKey(key) }] : []),
-          this.#putSettings(withDefaults(from, issuer)),
+          { key: this.#ledger.at.issuer(issuer.id), value: writeIssuer(issuer) },
+          ...(made ? [{ key: this.#ledger.at.key(key.id), value: writeKey(key) }] : []),
+          this.#ledger.putSettings(withDefaults(from, issuer)),
         ],
       };
       return { batch, result: { issuer, key, warnings: plan.warnings } };
     });
-    await this.#reload();
+    await this.#ledger.reload();
     return result;
   }
 
@@ -183,15 +151,15 @@ class StoredAuthority implements Authority {
   ): Promise<SignedIntermediate> {
     checkRequestKey(csr);
     if (!requestIsSelfConsistent(csr)) throw refused('request.signature', 'request signature invalid');
-    return this.#decideAndCommit(async (from) => {
+    return this.#ledger.decideAndCommit(async (from) => {
       const issuer = findIssuer(from, reference);
       const { privateKey } = findKey(from, issuer.keyId);
-      const plan = planIntermediate(request, csr, issuer.certificate, this.#circumstances(from));
+      const plan = planIntermediate(request, csr, issuer.certificate, this.#ledger.circumstances(from));
       const certificate = await buildCertificate(plan.template, signerOf(privateKey, request.hash));
-      const record = this.#record(certificate);
+      const record = this.#ledger.record(certificate, issuer.id);
       const expect = [
-        { key: this.#at.issuer(issuer.id), revision: issuer.revision },
-        this.#settingsAsIn(from),
+        { key: this.#ledger.at.issuer(issuer.id), revision: issuer.revision },
+        this.#ledger.settingsAsIn(from),
         ...record.expect,
       ];
       const result = { certificate, chain: from.chains(issuer), warnings: plan.warnings };
@@ -250,15 +218,15 @@ class StoredAuthority implements Authority {
   }
 
   async certificate(serial: string): Promise<Certificate | undefined> {
-    const entry = await this.#options.store.get(this.#at.certificate(storedSerial(serial)));
+    const entry = await this.#ledger.options.store.get(this.#ledger.at.certificate(storedSerial(serial)));
     return entry && readCertificate(entry.value);
   }
 
   async serials({ after, limit }: { after?: string; limit?: number }): Promise<string[]> {
-    const prefix = this.#at.certificates;
-    const entries = await this.#options.store.list({
+    const prefix = this.#ledger.at.certificates;
+    const entries = await this.#ledger.options.store.list({
       prefix,
-      ...(after ? { after: this.#at.certificate(storedSerial(after)) } : {}),
+      ...(after ? { after: this.#ledger.at.certificate(storedSerial(after)) } : {}),
       ...(limit ? { limit } : {}),
     });
     return entries.map(({ key }) => key.slice(prefix.length).replaceAll('-', ':'));
@@ -276,55 +244,11 @@ class StoredAuthority implements Authority {
   }
 
   async #changeSettings(decide: (from: Holdings) => Settings): Promise<void> {
-    await this.#decideAndCommit(async (from) => ({
-      batch: { expect: [this.#settingsAsIn(from)], puts: [this.#putSettings(decide(from))] },
+    await this.#ledger.decideAndCommit(async (from) => ({
+      batch: { expect: [this.#ledger.settingsAsIn(from)], puts: [this.#ledger.putSettings(decide(from))] },
       result: undefined,
     }));
-    await this.#reload();
-  }
-
-  /** Decides, and writes what was decided unless what it was decided from has changed; then it decides again. */
-  async #decideAndCommit<T>(decide: (from: Holdings) => Promise<{ batch: Batch; result: T }>): Promise<T> {
-    const { store, guard } = this.#options;
-    for (let attempt = 1; ; attempt++) {
-      const { batch, result } = await decide(this.#holdings);
-      try {
-        await store.commit({ ...batch, expect: [guard(), ...(batch.expect ?? [])] });
-        return result;
-      } catch (error) {
-        if (!(error instanceof Fault) || error.code !== 'store.conflict' || attempt === attemptLimit)
-          throw error;
-        await this.#reload();
-      }
-    }
-  }
-
-  #reload(): Promise<void> {
-    const { store, prefix } = this.#options;
-    const read = async () => {
-      this.#holdings = await readHoldings(store, prefix, this.#holdings);
-    };
-    this.#reading = this.#reading.then(read, read);
-    return this.#reading;
-  }
-
-  #circumstances(from: Holdings): Circumstances {
-    const { limits, clock, entropy } = this.#options;
-    return { urls: from.settings.urls, limits: limits(), nowMs: clock.now(), serial: newSerial(entropy) };
-  }
-
-  /** A serial that is taken fails the whole batch, and another is drawn. */
-  #record(certificate: Certificate) {
-    const key = this.#at.certificate(storedSerial(serialText(certificate.serial)));
-    return { expect: [{ key, revision: 0 }], puts: [{ key, value: certificate.der }] };
-  }
-
-  #settingsAsIn(from: Holdings) {
-    return { key: this.#at.settings, revision: from.settingsRevision };
-  }
-
-  #putSettings(settings: Settings) {
-    return { key: this.#at.settings, value: Buffer.from(JSON.stringify(settings)) };
+    await this.#ledger.reload();
   }
 }
 
@@ -337,10 +261,4 @@ function withDefaults(from: Holdings, latest: Issuer): Settings {
     ...(keepsIssuer ? {} : { defaultIssuerId: latest.id }),
     defaultKeyId: defaultKeyId(from) ?? latest.keyId,
   };
-}
-
-/** `3f-6d-82` of `3F:6D:82`, `3f-6d-82` and `3f6d82`. */
-function storedSerial(text: string): string {
-  const hex = text.toLowerCase().replaceAll(/[^0-9a-f]/g, '');
-  return hex.match(/../g)?.join('-') ?? '-';
 }

@@ -13,6 +13,10 @@ export function keysBelow(prefix: string) {
     certificates: `${prefix}cert/`,
     /** Under the serial in hexadecimal with dashes, so that a listing is in order. */
     certificate: (serial: string) => `${prefix}cert/${serial}`,
+    /** What an issuer signed, by when it ends. */
+    signed: (issuerId: string) => `${prefix}signed/${issuerId}/`,
+    signedEnding: (issuerId: string, notAfter: number, serial: string) =>
+      `${prefix}signed/${issuerId}/${String(notAfter).padStart(15, '0')}/${serial}`,
     crl: (issuerId: string) => `${prefix}crl/${issuerId}`,
     settings: `${prefix}settings`,
   };

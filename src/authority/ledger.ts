@@ -1,0 +1,110 @@
+import type { Clock } from '../base/clock.ts';
+import type { Entropy } from '../base/entropy.ts';
+import { Fault } from '../base/fault.ts';
+import type { Batch, Store } from '../store/store.ts';
+import { type Certificate, newSerial, serialText } from '../x509/certificate.ts';
+import { type Holdings, keysBelow, nothing, readHoldings, type Settings } from './holdings.ts';
+import type { Circumstances } from './issuing-rules.ts';
+import type { TtlLimits } from './validity.ts';
+
+export interface AuthorityOptions {
+  store: Store;
+  /** Everything of this authority is below it. */
+  prefix: string;
+  clock: Clock;
+  entropy: Entropy;
+  limits: () => TtlLimits;
+  /** What must hold in the store for anything written here to count. */
+  guard: () => { key: string; revision: number };
+}
+
+/** More conflicts than this in a row mean that something else is wrong. */
+const attemptLimit = 10;
+
+/** What an authority knows, and the one way in which it writes: every part of it decides on these pages. */
+export class Ledger {
+  readonly options: AuthorityOptions;
+  readonly at: ReturnType<typeof keysBelow>;
+  #holdings: Holdings;
+  /** Readings follow one another, so that none puts back what a later one has seen. */
+  #reading: Promise<void> = Promise.resolve();
+
+  private constructor(options: AuthorityOptions, holdings: Holdings) {
+    this.options = options;
+    this.at = keysBelow(options.prefix);
+    this.#holdings = holdings;
+  }
+
+  static async open(options: AuthorityOptions): Promise<Ledger> {
+    return new Ledger(options, await readHoldings(options.store, options.prefix, nothing));
+  }
+
+  holdings(): Holdings {
+    return this.#holdings;
+  }
+
+  /** Decides, and writes what was decided unless what it was decided from has changed; then it decides again. */
+  async decideAndCommit<T>(decide: (from: Holdings) => Promise<{ batch: Batch; result: T }>): Promise<T> {
+    const { store, guard } = this.options;
+    for (let attempt = 1; ; attempt++) {
+      const { batch, result } = await decide(this.#holdings);
+      try {
+        await store.commit({ ...batch, expect: [guard(), ...(batch.expect ?? [])] });
+        return result;
+      } catch (error) {
+        if (!(error instanceof Fault) || error.code !== 'store.conflict' || attempt === attemptLimit)
+          throw error;
+        await this.reload();
+      }
+    }
+  }
+
+  /** Reads what is known anew; what wrote an issuer, a key or a setting calls it. */
+  reload(): Promise<void> {
+    const { store, prefix } = this.options;
+    const read = async () => {
+      this.#holdings = await readHoldings(store, prefix, this.#holdings);
+    };
+    this.#reading = this.#reading.then(read, read);
+    return this.#reading;
+  }
+
+  circumstances(from: Holdings): Circumstances {
+    const { limits, clock, entropy } = this.options;
+    return { urls: from.settings.urls, limits: limits(), nowMs: clock.now(), serial: newSerial(entropy) };
+  }
+
+  /**
+   * What keeps `certificate`, under its serial and in its issuer's order of ends. A serial that is taken fails the
+   * whole batch, and another is drawn.
+   */
+  record(certificate: Certificate, issuerId: string) {
+    const serial = storedSerial(serialText(certificate.serial));
+    const key = this.at.certificate(serial);
+    const byEnd = this.at.signedEnding(issuerId, certificate.notAfter, serial);
+    return {
+      expect: [{ key, revision: 0 }],
+      puts: [
+        { key, value: certificate.der },
+        { key: byEnd, value: nothingMore },
+      ],
+    };
+  }
+
+  settingsAsIn(from: Holdings) {
+    return { key: this.at.settings, revision: from.settingsRevision };
+  }
+
+  putSettings(settings: Settings) {
+    return { key: this.at.settings, value: Buffer.from(JSON.stringify(settings)) };
+  }
+}
+
+/** The key says it all. */
+const nothingMore = Buffer.alloc(0);
+
+/** `3f-6d-82` of `3F:6D:82`, `3f-6d-82` and `3f6d82`. */
+export function storedSerial(text: string): string {
+  const hex = text.toLowerCase().replaceAll(/[^0-9a-f]/g, '');
+  return hex.match(/../g)?.join('-') ?? '-';
+}
