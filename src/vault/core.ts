@@ -58,7 +58,9 @@ export function core({ tokens, policies, mounts }: CoreOptions): Core {
     if (!match) throw unsupportedPath();
     if (!match.run) throw unsupportedOperation();
     const { captures, route } = match;
-    const answer = await match.run({ captures, data: request.data, path: request.path, caller });
+    const { data, path, origin } = request;
+    if (origin.method === 'HEAD' && !route.head) throw unsupportedOperation();
+    const answer = await match.run({ captures, data, path, caller, origin });
     return {
       answer: answer && withFieldWarnings(answer, request, match, captures),
       dataAtTop: route.dataAtTop,

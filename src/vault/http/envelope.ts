@@ -6,6 +6,7 @@ import type { Operation } from '../policy/access-list.ts';
 /** An answer as it goes over the wire. */
 export interface HttpAnswer {
   status: number;
+  headers?: Readonly<Record<string, string | readonly string[]>>;
   contentType: string;
   body: Buffer;
 }
@@ -28,8 +29,8 @@ export function wrapReply(id: string, operation: Operation, reply: Reply): HttpA
   const reading = operation === 'read' || operation === 'list';
   if (!answer) return reading ? errorAnswer(404) : { status: 204, contentType: json, body: empty };
   if (answer.raw) {
-    const { body, contentType } = answer.raw;
-    return { status: body.length > 0 ? 200 : 204, contentType, body };
+    const { body, contentType, status = body.length > 0 ? 200 : 204, headers } = answer.raw;
+    return { status, contentType, body, ...(headers ? { headers } : {}) };
   }
   const { data, auth, warnings = [] } = answer;
   if (operation === 'list' && isEmptyList(data) && warnings.length === 0) return errorAnswer(404);

@@ -14,7 +14,10 @@ interface ParseError extends Error {
  * request line. Such a request has no body, and its head comes in one packet from every client that sends it.
  * Undefined where it was something else that could not be read.
  */
-export function readListRequest({ code, rawPacket }: ParseError): HttpParts | undefined {
+export function readListRequest(
+  { code, rawPacket }: ParseError,
+  connection: HttpParts['connection'],
+): HttpParts | undefined {
   if (code !== 'HPE_INVALID_METHOD' || !rawPacket) return undefined;
   const [, target, lines] = /^LIST (\S+) HTTP\/1\.[01]\r\n(.*?)\r\n\r\n$/s.exec(head(rawPacket)) ?? [];
   if (target === undefined) return undefined;
@@ -24,7 +27,7 @@ export function readListRequest({ code, rawPacket }: ParseError): HttpParts | un
     if (name === undefined) return undefined;
     headers[name.toLowerCase()] ??= value!;
   }
-  return { method: 'LIST', target, headers, body: Buffer.alloc(0) };
+  return { method: 'LIST', target, headers, body: Buffer.alloc(0), connection };
 }
 
 function head(packet: Buffer): string {

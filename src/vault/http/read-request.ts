@@ -3,6 +3,7 @@ import { invalidRequest } from '../faults.ts';
 import type { Operation } from '../policy/access-list.ts';
 import { boolean } from '../routing/coerce.ts';
 import type { RawFields } from '../routing/fields.ts';
+import type { RequestOrigin } from '../routing/route.ts';
 
 /** The parts of an HTTP request that Vault's API looks at. */
 export interface HttpParts {
@@ -11,6 +12,7 @@ export interface HttpParts {
   target: string;
   headers: Readonly<Record<string, string | string[] | undefined>>;
   body: Buffer;
+  connection: Pick<RequestOrigin, 'remoteAddress' | 'remotePort' | 'peerCertificates'>;
 }
 
 export interface ApiRequest {
@@ -47,6 +49,7 @@ export function readTarget(target: string): Target | undefined {
 export function readApiRequest({ path, query }: Target, parts: HttpParts): ApiRequest | undefined {
   const token = readToken(parts.headers);
   switch (parts.method) {
+    case 'HEAD':
     case 'GET': {
       const listed = query.get('list');
       if (listed && asBoolean(listed)) {

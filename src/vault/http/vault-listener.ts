@@ -6,13 +6,16 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { type DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { type Entropy, uuid } from '../../base/entropy.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
 import { readBody } from '../../wire/http-server.ts';
 import type { Core } from '../core.ts';
-import { invalidRequest, statusOf, unsupportedOperation } from '../faults.ts';
+import { invalidRequest, statusOf } from '../faults.ts';
+import type { RequestOrigin } from '../routing/route.ts';
 import type { statusPaths } from '../sys/status.ts';
 import { errorAnswer, type HttpAnswer, jsonAnswer, wrapError, wrapReply } from './envelope.ts';
 import { answerBare, readListRequest } from './list-method.ts';
@@ -22,6 +25,9 @@ import { bodyFields, type HttpParts, readApiRequest, readTarget, single } from '
 const bodyLimitBytes = 32 * 1_024 * 1_024;
 /** How long a client may take to send a request: Vault's limit on a whole request. */
 const requestTimeoutMs = 90_000;
+
+/** Any client may show a certificate; what it is good for is for the auth method that it logs in by to judge. */
+const clientCertificates = { requestCert: true, rejectUnauthorized: false };
 
 export interface ListenerOptions {
   core: Core;
@@ -42,7 +48,7 @@ export function vaultListener(options: ListenerOptions): Server {
   };
   const limits = { requestTimeout: requestTimeoutMs };
   const server = options.tls
-    ? createTlsServer({ ...limits, ...options.tls, minVersion: 'TLSv1.2' }, answer)
+    ? createTlsServer({ ...limits, ...options.tls, ...clientCertificates, minVersion: 'TLSv1.2' }, answer)
     : createServer(limits, answer);
   server.on('clientError', (error: Error, socket: Duplex) => void respondBare(error, socket, options));
   return server;
@@ -57,13 +63,17 @@ async function respond(
   let answer: HttpAnswer;
   try {
     const body = method === 'GET' ? Buffer.alloc(0) : await readBody(request, bodyLimitBytes);
-    answer = await answerRequest({ method, target, headers, body }, options);
+    answer = await answerRequest(
+      { method, target, headers, body, connection: connectionOf(request.socket) },
+      options,
+    );
   } catch (error) {
     answer = bodyError(error);
     // What is left of the body is not read.
     response.setHeader('Connection', 'close');
   }
-  for (const [name, value] of Object.entries(fixedHeaders(headers))) response.setHeader(name, value);
+  for (const [name, value] of Object.entries({ ...fixedHeaders(headers), ...answer.headers }))
+    response.setHeader(name, value);
   if (answer.status !== 204) response.setHeader('Content-Type', answer.contentType);
   if (answer.status !== 204) response.setHeader('Content-Length', answer.body.length);
   response.writeHead(answer.status);
@@ -85,10 +95,30 @@ async function respondBare(error: Error, socket: Duplex, options: ListenerOption
     socket.destroy();
     return;
   }
-  const parts = readListRequest(error);
+  const parts = readListRequest(error, connectionOf(socket));
   const tooLarge = code === 'HPE_HEADER_OVERFLOW';
   const answer = parts ? await answerRequest(parts, options) : errorAnswer(tooLarge ? 431 : 400);
   answerBare(socket, answer, fixedHeaders(parts?.headers ?? {}));
+}
+
+function originOf({ method, headers, connection }: HttpParts): RequestOrigin {
+  return { method, headers, ...connection };
+}
+
+/** The far end of a socket; over a Unix socket it has no address. */
+function connectionOf(socket: Duplex): HttpParts['connection'] {
+  const { remoteAddress = '', remotePort = 0 } = socket as Socket;
+  const peer = socket instanceof TLSSocket ? socket.getPeerCertificate(true) : undefined;
+  return { remoteAddress, remotePort, peerCertificates: peer ? peerChain(peer) : [] };
+}
+
+/** Node links each certificate to its issuer's, a self-signed one to itself. */
+function peerChain(peer: DetailedPeerCertificate): Buffer[] {
+  const chain: Buffer[] = [];
+  for (let at = peer; at?.raw && !chain.some((der) => der.equals(at.raw)); at = at.issuerCertificate) {
+    chain.push(at.raw);
+  }
+  return chain;
 }
 
 function fixedHeaders(headers: HttpParts['headers']): Record<string, string> {
@@ -123,11 +153,10 @@ async function answerOrError(parts: HttpParts, options: ListenerOptions): Promis
       return jsonAnswer(answer.status, answer.body);
     }
     checkHeaders(parts.headers);
-    if (parts.method === 'HEAD') throw unsupportedOperation();
     const request = readApiRequest(target, parts);
     if (!request) return errorAnswer(405);
     const id = uuid(entropy);
-    const reply = await core.handle({ id, ...request });
+    const reply = await core.handle({ id, ...request, origin: originOf(parts) });
     return wrapReply(id, request.operation, reply);
   } catch (error) {
     if (!(error instanceof Fault) || (statusOf(error) >= 500 && error.blame !== 'caller')) {

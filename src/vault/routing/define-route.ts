@@ -1,11 +1,12 @@
 import type { Operation } from '../policy/access-list.ts';
 import { type FieldTable, type FieldValues, readFields } from './fields.ts';
-import { type Answer, type Caller, type Captures, type Handler, pathPattern, type Route } from './route.ts';
+import { type Answer, type Given, type Handler, pathPattern, type Route } from './route.ts';
 
 interface RouteOptions<Context, Fields extends FieldTable> {
   fields: Fields;
   open?: boolean;
   sudo?: boolean;
+  head?: boolean;
   dataAtTop?: boolean;
   on: Partial<Record<Operation, TypedHandler<Context, Fields>>>;
 }
@@ -13,7 +14,7 @@ interface RouteOptions<Context, Fields extends FieldTable> {
 /** A handler as a room writes it: parameters already read as what the route says they are. */
 export type TypedHandler<Context, Fields extends FieldTable> = (
   context: Context,
-  given: { fields: FieldValues<Fields>; captures: Captures; path: string; caller: Caller },
+  given: Omit<Given, 'data'> & { fields: FieldValues<Fields> },
 ) => Promise<Answer | undefined> | Answer | undefined;
 
 /** For routes whose handlers read no parameters. */
@@ -22,7 +23,7 @@ export const noFields = {} as const satisfies FieldTable;
 /** One row of an engine's table of routes. `path` is as `pathPattern` reads it. */
 export function defineRoute<Context, Fields extends FieldTable>(
   path: string,
-  { fields, open = false, sudo = false, dataAtTop = false, on }: RouteOptions<Context, Fields>,
+  { fields, open = false, sudo = false, head = false, dataAtTop = false, on }: RouteOptions<Context, Fields>,
 ): Route<Context> {
   const handlers = Object.entries(on).map(([operation, act]) => {
     const handler: Handler<Context> = async (context, { data, ...given }) =>
@@ -37,6 +38,7 @@ export function defineRoute<Context, Fields extends FieldTable>(
     parameters: new Set([...Object.keys(fields), ...(listed ? ['after', 'limit'] : [])]),
     open,
     sudo,
+    head,
     dataAtTop,
     handlers: Object.fromEntries(handlers) as Route<Context>['handlers'],
   };

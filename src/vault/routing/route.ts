@@ -11,6 +11,22 @@ export interface VaultRequest {
   data: RawFields;
   /** As the client sent it; undefined where it sent none. */
   token: string | undefined;
+  origin: RequestOrigin;
+}
+
+/** How a request was put, and from where: what audit devices tell, and few engines look at. */
+export interface RequestOrigin {
+  method: string;
+  /** By name in lower case. */
+  headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Empty where the wire knows none. */
+  remoteAddress: string;
+  remotePort: number;
+  /**
+   * DER of the certificates that a TLS client showed, its own first, whose key it has proven to hold. Nobody has
+   * checked who signed them.
+   */
+  peerCertificates: readonly Buffer[];
 }
 
 /** Who asks, and what they may do. */
@@ -25,7 +41,15 @@ export interface Answer {
   auth?: Readonly<Record<string, unknown>>;
   warnings?: readonly string[];
   /** Sent as it is, without the envelope. */
-  raw?: { contentType: string; body: Buffer };
+  raw?: RawAnswer;
+}
+
+export interface RawAnswer {
+  /** Where absent 200, or 204 where the body is empty. */
+  status?: number;
+  headers?: Readonly<Record<string, string | readonly string[]>>;
+  contentType: string;
+  body: Buffer;
 }
 
 /** What a pattern caught of a path, by name. */
@@ -43,6 +67,8 @@ export interface Route<Context> {
   open: boolean;
   /** Asks for `sudo` besides the capability of the operation. */
   sudo: boolean;
+  /** Takes HEAD where it takes a read; elsewhere HEAD is no operation. */
+  head: boolean;
   /** Its answers stand at the top level besides `data`, as those of the oldest paths of `sys/` do. */
   dataAtTop: boolean;
   handlers: Readonly<Partial<Record<Operation, Handler<Context>>>>;
@@ -55,6 +81,7 @@ export interface Given {
   path: string;
   /** On an open route, one that may do nothing where no good token came along. */
   caller: Caller;
+  origin: RequestOrigin;
 }
 
 export type Handler<Context> = (context: Context, given: Given) => Promise<Answer | undefined>;
@@ -67,7 +94,7 @@ export interface Engine {
 
 /** A route found, bound to its engine. */
 export interface Match {
-  route: Pick<Route<never>, 'parameters' | 'open' | 'sudo' | 'dataAtTop'>;
+  route: Pick<Route<never>, 'parameters' | 'open' | 'sudo' | 'head' | 'dataAtTop'>;
   captures: Captures;
   /** Undefined where the path does not take the operation. */
   run: ((given: Given) => Promise<Answer | undefined>) | undefined;
