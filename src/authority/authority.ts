@@ -12,6 +12,7 @@ import { type IntermediateRequest, planIntermediate, planRoot } from './issuing-
 import { checkKeySpec, checkName, checkRequestKey } from './key-rules.ts';
 import { type AuthorityOptions, Ledger, storedSerial } from './ledger.ts';
 import { refused } from './refused.ts';
+import { type Revocations, storedRevocations } from './revocations.ts';
 import { type Roles, storedRoles } from './roles.ts';
 
 export type SignatureHash = 'SHA-256' | 'SHA-384' | 'SHA-512';
@@ -56,6 +57,7 @@ export interface DefaultsChange {
 /** A certification authority, whatever protocol speaks for it. What its calls answer is durable by then. */
 export interface Authority {
   readonly roles: Roles;
+  readonly revocations: Revocations;
   /** @throws Fault `authority.*` for what the rules refuse */
   generateRoot(request: RootRequest): Promise<GeneratedRoot>;
   /** `issuer`: `default`, an id or a name. */
@@ -92,6 +94,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 
 class StoredAuthority implements Authority {
   readonly roles: Roles;
+  readonly revocations: Revocations;
   readonly #ledger: Ledger;
   readonly #crls: ReturnType<typeof crlKeeper>;
 
@@ -99,6 +102,7 @@ class StoredAuthority implements Authority {
     const { options, at } = ledger;
     this.#ledger = ledger;
     this.roles = storedRoles(options);
+    this.revocations = storedRevocations(ledger);
     this.#crls = crlKeeper({ ...options, keyOf: at.crl });
   }
 

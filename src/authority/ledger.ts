@@ -43,11 +43,15 @@ export class Ledger {
     return this.#holdings;
   }
 
-  /** Decides, and writes what was decided unless what it was decided from has changed; then it decides again. */
-  async decideAndCommit<T>(decide: (from: Holdings) => Promise<{ batch: Batch; result: T }>): Promise<T> {
+  /**
+   * Decides, and writes what was decided unless what it was decided from has changed; then it decides again. Without
+   * a batch nothing is to be written.
+   */
+  async decideAndCommit<T>(decide: (from: Holdings) => Promise<{ batch?: Batch; result: T }>): Promise<T> {
     const { store, guard } = this.options;
     for (let attempt = 1; ; attempt++) {
       const { batch, result } = await decide(this.#holdings);
+      if (!batch) return result;
       try {
         await store.commit({ ...batch, expect: [guard(), ...(batch.expect ?? [])] });
         return result;

@@ -1,0 +1,15 @@
+/** Where an authority keeps what about revocation, below its own prefix; serials in hexadecimal with dashes. */
+export function revocationKeysBelow(prefix: string) {
+  return {
+    revocations: `${prefix}revoked/`,
+    revoked: (serial: string) => `${prefix}revoked/${serial}`,
+    /** What was revoked, by when it would have ended. */
+    revokedEnding: (notAfter: number, serial: string) =>
+      `${prefix}revoked-end/${String(notAfter).padStart(15, '0')}/${serial}`,
+    /** What was revoked since the last complete list of its kind was made. */
+    unlisted: (listId: string, serial: string) => `${prefix}unlisted/${listId}/${serial}`,
+  };
+}
+
+/** In the place of a list: revoked certificates wait there for their issuer to come (back). */
+export const unclaimed = 'unclaimed';
