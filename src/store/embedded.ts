@@ -2,14 +2,17 @@ import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { Fault } from '../base/fault.ts';
+import { History, watchChanges } from './changes.ts';
 import { openFault, sqliteFault, versionFault } from './embedded-faults.ts';
 import { checkBatch, checkExpectations, closedFault } from './expectations.ts';
 import { afterPrefix } from './keys.ts';
-import type { Batch, Entry, ListOptions, Store } from './store.ts';
+import type { Batch, Change, ChangedKeys, Entry, ListOptions, Store, WatchOptions } from './store.ts';
 
 /** "CPST" in SQLite's header: tells our files from any other SQLite file. */
 const applicationId = 0x43505354;
 const formatVersion = 1;
+/** To SQLite every blob comes after every text. */
+const aboveAllText = Buffer.alloc(0);
 
 export interface EmbeddedOptions {
   /** The database file. Its folder is made where missing; beside it SQLite keeps `-wal`. */
@@ -80,12 +83,14 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
-type Outcome = { waiting: Waiting; revision: number } | { waiting: Waiting; fault: Fault };
+type Outcome = { waiting: Waiting; revision: number; deletes: string[] } | { waiting: Waiting; fault: Fault };
 
 class EmbeddedStore implements Store {
   readonly #database: DatabaseSync;
   readonly #path: string;
   readonly #statements: Statements;
+  /** This process is the only one that writes. */
+  readonly #history: History;
   #revision: number;
   #queue: Waiting[] = [];
   #open = true;
@@ -96,6 +101,7 @@ class EmbeddedStore implements Store {
     prepareSchema(database, path);
     this.#statements = prepare(database);
     this.#revision = (this.#statements.head.get() as { revision: number }).revision;
+    this.#history = new History(this.#revision);
   }
 
   async get(key: string): Promise<Entry | undefined> {
@@ -119,11 +125,21 @@ class EmbeddedStore implements Store {
     return this.#read(() => this.#revision);
   }
 
+  async changedKeys(options: { prefixes: readonly string[]; after: number }): Promise<ChangedKeys> {
+    if (!this.#open) throw closedFault();
+    return this.#history.since(options);
+  }
+
+  watch(options: WatchOptions): AsyncIterable<Change> {
+    return watchChanges(this, options, this.#history.arm);
+  }
+
   async close(): Promise<void> {
     if (!this.#open) return;
     this.#open = false;
     this.#flush();
     this.#database.close();
+    this.#history.announce();
   }
 
   #read<T>(read: () => T): T {
@@ -147,16 +163,24 @@ class EmbeddedStore implements Store {
       const outcomes = group.map((waiting) => this.#attempt(waiting));
       if (this.#revision > before) this.#statements.setHead.run(this.#revision);
       this.#database.exec('COMMIT');
-      for (const outcome of outcomes) {
-        if ('fault' in outcome) outcome.waiting.reject(outcome.fault);
-        else outcome.waiting.resolve(outcome.revision);
-      }
+      for (const outcome of outcomes) this.#answer(outcome);
+      this.#history.announce();
     } catch (error) {
       // Nothing of the group is kept, so nothing of it is acknowledged.
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       this.#revision = before;
       for (const { reject } of group) reject(sqliteFault(error, this.#path));
     }
+  }
+
+  #answer(outcome: Outcome): void {
+    const { batch, resolve, reject } = outcome.waiting;
+    if ('fault' in outcome) return reject(outcome.fault);
+    this.#history.record(
+      (batch.puts ?? []).map(({ key }) => key),
+      outcome.deletes,
+    );
+    resolve(outcome.revision);
   }
 
   /** Applies a batch whole, or, where an expectation fails, not at all. */
@@ -171,18 +195,14 @@ class EmbeddedStore implements Store {
     }
     const revision = ++this.#revision;
     for (const { key, value } of batch.puts ?? []) put.run(key, value, revision);
-    for (const key of batch.deletes ?? []) remove.run(key);
-    return { waiting, revision };
+    const deletes = (batch.deletes ?? []).filter((key) => remove.run(key).changes > 0);
+    return { waiting, revision, deletes };
   }
 }
 
 type Statements = ReturnType<typeof prepare>;
 
 function prepare(database: DatabaseSync) {
-  const range = (upper: string) =>
-    database.prepare(
-      `SELECT key, value, revision FROM entry WHERE key >= ? AND key > ?${upper} ORDER BY key LIMIT ?`,
-    );
   return {
     head: database.prepare('SELECT revision FROM head'),
     setHead: database.prepare('UPDATE head SET revision = ?'),
@@ -193,18 +213,20 @@ function prepare(database: DatabaseSync) {
        ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision`,
     ),
     remove: database.prepare('DELETE FROM entry WHERE key = ?'),
-    bounded: range(' AND key < ?'),
-    unbounded: range(''),
+    forwards: database.prepare(
+      'SELECT key, value, revision FROM entry WHERE key >= ? AND key > ? AND key < ? ORDER BY key LIMIT ?',
+    ),
+    backwards: database.prepare(
+      'SELECT key, value, revision FROM entry WHERE key >= ? AND key < ? AND key < ? ORDER BY key DESC LIMIT ?',
+    ),
   } satisfies Record<string, StatementSync>;
 }
 
-function rangeOf(statements: Statements, { prefix, after, limit }: ListOptions): Entry[] {
-  const upper = afterPrefix(prefix);
-  const from = [prefix, after ?? ''];
-  const rows =
-    upper === undefined
-      ? statements.unbounded.all(...from, limit ?? -1)
-      : statements.bounded.all(...from, upper, limit ?? -1);
+function rangeOf(statements: Statements, { prefix, after, limit, reverse }: ListOptions): Entry[] {
+  const upper = afterPrefix(prefix) ?? aboveAllText;
+  const rows = reverse
+    ? statements.backwards.all(prefix, after ?? upper, upper, limit ?? -1)
+    : statements.forwards.all(prefix, after ?? '', upper, limit ?? -1);
   return rows.map((row) => toEntry(row)!);
 }
 

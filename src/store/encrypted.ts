@@ -7,7 +7,7 @@ import type { Entry, Store } from './store.ts';
 const cipher = 'aes-256-gcm';
 /** Number of the key, before each value: a later key leaves values of earlier ones readable. */
 const termBytes = 4;
-const nonceBytes = 12;
+export const nonceBytes = 12;
 const tagBytes = 16;
 const headBytes = termBytes + nonceBytes;
 
@@ -22,10 +22,14 @@ const headBytes = termBytes + nonceBytes;
  */
 export function encryptedStore(store: Store, keys: Buffer | Keyring, entropy: Entropy): Store {
   const ring = Buffer.isBuffer(keys) ? keyring([keys]) : keys;
-  const open = (entry: Entry): Entry => ({ ...entry, value: unseal(ring, entry) });
+  const open = (entry: Entry): Entry => ({ ...entry, value: unsealValue(ring, entry) });
   return {
     revision: () => store.revision(),
     close: () => store.close(),
+    changedKeys: (options) => store.changedKeys(options),
+    async *watch(options) {
+      for await (const change of store.watch(options)) yield { ...change, puts: change.puts.map(open) };
+    },
     async get(name) {
       const entry = await store.get(name);
       return entry && open(entry);
@@ -36,14 +40,15 @@ export function encryptedStore(store: Store, keys: Buffer | Keyring, entropy: En
     async commit(batch) {
       const puts = batch.puts?.map(({ key: name, value }) => ({
         key: name,
-        value: seal(ring, entropy.bytes(nonceBytes), name, value),
+        value: sealValue(ring, entropy.bytes(nonceBytes), name, value),
       }));
       return store.commit({ ...batch, ...(puts ? { puts } : {}) });
     },
   };
 }
 
-function seal(ring: Keyring, nonce: Buffer, name: string, value: Uint8Array): Buffer {
+/** One value as `encryptedStore` writes it under `name`; `nonce` has twelve fresh bytes. */
+export function sealValue(ring: Keyring, nonce: Buffer, name: string, value: Uint8Array): Buffer {
   const { term, key } = ring.active();
   const head = Buffer.alloc(termBytes);
   head.writeUInt32BE(term);
@@ -53,7 +58,8 @@ function seal(ring: Keyring, nonce: Buffer, name: string, value: Uint8Array): Bu
   return Buffer.concat([head, nonce, text, sealing.getAuthTag()]);
 }
 
-function unseal(ring: Keyring, { key: name, value }: Entry): Buffer {
+/** @throws Fault `store.encryption.sealed` */
+export function unsealValue(ring: Keyring, { key: name, value }: Pick<Entry, 'key' | 'value'>): Buffer {
   const tagAt = value.length - tagBytes;
   const key = tagAt < headBytes ? undefined : ring.key(value.readUInt32BE(0));
   try {

@@ -1,5 +1,6 @@
+import { History, watchChanges } from './changes.ts';
 import { checkBatch, checkExpectations, closedFault } from './expectations.ts';
-import { compareKeys } from './keys.ts';
+import { afterPrefix, compareKeys } from './keys.ts';
 import type { Batch, Entry, ListOptions, Store } from './store.ts';
 
 /** A store that lasts as long as the process: for tests and for Vault's dev mode, which promises no more. */
@@ -7,6 +8,7 @@ export function memoryStore(): Store {
   const entries = new Map<string, Entry>();
   /** The keys of `entries`, in order. */
   const keys: string[] = [];
+  const history = new History(0);
   let revision = 0;
   let open = true;
 
@@ -19,19 +21,26 @@ export function memoryStore(): Store {
     entries.set(key, { key, value: Buffer.from(value), revision });
   }
 
-  function remove(key: string): void {
-    if (entries.delete(key)) keys.splice(position(keys, key), 1);
+  function remove(key: string): boolean {
+    const was = entries.delete(key);
+    if (was) keys.splice(position(keys, key), 1);
+    return was;
   }
 
   function apply(batch: Batch): number {
     checkExpectations(batch, (key) => entries.get(key)?.revision ?? 0);
     revision += 1;
     for (const { key, value } of batch.puts ?? []) put(key, value);
-    for (const key of batch.deletes ?? []) remove(key);
+    const deletes = (batch.deletes ?? []).filter(remove);
+    history.record(
+      (batch.puts ?? []).map(({ key }) => key),
+      deletes,
+    );
+    history.announce();
     return revision;
   }
 
-  return {
+  const store: Store = {
     async get(key) {
       assertOpen();
       const entry = entries.get(key);
@@ -50,10 +59,17 @@ export function memoryStore(): Store {
       assertOpen();
       return revision;
     },
+    async changedKeys(options) {
+      assertOpen();
+      return history.since(options);
+    },
+    watch: (options) => watchChanges(store, options, history.arm),
     async close() {
       open = false;
+      history.announce();
     },
   };
+  return store;
 }
 
 /** A reader that changes the bytes it was given must not change the store. */
@@ -61,19 +77,17 @@ function copy({ key, value, revision }: Entry): Entry {
   return { key, value: Buffer.from(value), revision };
 }
 
-function range(keys: readonly string[], { prefix, after, limit = Infinity }: ListOptions): string[] {
-  const found: string[] = [];
-  let at = position(keys, prefix);
+function range(keys: readonly string[], { prefix, after, limit = Infinity, reverse }: ListOptions): string[] {
+  let first = position(keys, prefix);
+  const upper = afterPrefix(prefix);
+  let end = upper === undefined ? keys.length : position(keys, upper);
   if (after !== undefined) {
     const past = position(keys, after);
-    at = Math.max(at, keys[past] === after ? past + 1 : past);
+    if (reverse) end = Math.min(end, past);
+    else first = Math.max(first, keys[past] === after ? past + 1 : past);
   }
-  for (; at < keys.length && found.length < limit; at++) {
-    const key = keys[at]!;
-    if (!key.startsWith(prefix)) break;
-    found.push(key);
-  }
-  return found;
+  if (!reverse) return keys.slice(first, Math.max(first, Math.min(end, first + limit)));
+  return keys.slice(Math.max(first, end - limit), Math.max(first, end)).toReversed();
 }
 
 /** Where `key` stands, or would stand, in the ordered `keys`. */

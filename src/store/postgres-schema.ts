@@ -10,7 +10,8 @@ const migrationLock = 0x43505354;
  * version before run on beside the new one while a cluster is upgraded: a step leaves working what they call.
  */
 const migrations: readonly ((schema: string) => string)[] = [
-  (schema) => tables(schema) + commitFunction(schema),
+  tables,
+  (schema) => history(schema) + commitFunction(schema),
 ];
 
 /** Makes the schema, or brings it up to date, in one transaction. @throws Fault `store.open.version` */
@@ -75,6 +76,25 @@ ALTER TABLE ${schema}.entry ALTER COLUMN value SET STORAGE EXTERNAL;
 }
 
 /**
+ * What changed after a revision is read from the entries themselves, by their revisions, and what was deleted from
+ * `removed`: one row a key, so that a commit writes no value twice and a feed needs no table of its own. Deletions up
+ * to `compacted` are forgotten.
+ */
+function history(schema: string): string {
+  return `
+CREATE INDEX entry_revision ON ${schema}.entry (revision);
+CREATE TABLE ${schema}.removed (key bytea PRIMARY KEY, revision bigint NOT NULL);
+CREATE INDEX removed_revision ON ${schema}.removed (revision);
+ALTER TABLE ${schema}.head ADD COLUMN compacted bigint NOT NULL DEFAULT 0;
+UPDATE ${schema}.head SET compacted = revision;
+`;
+}
+
+/** For how many revisions a deletion is remembered at least, and in what steps it is forgotten. */
+const keptRevisions = 100_000;
+const compactionStep = 5_000;
+
+/**
  * `commit_batches` is one statement, and so one transaction, for the client: no other node ever waits for a client
  * that stopped between two of them. It locks the row of `head` first and keeps it to the transaction's end, when the
  * transaction's effects are already visible; so commits happen one after the other, in the order of their revisions,
@@ -87,7 +107,7 @@ ALTER TABLE ${schema}.entry ALTER COLUMN value SET STORAGE EXTERNAL;
  */
 function commitFunction(schema: string): string {
   return `
-CREATE FUNCTION ${schema}.commit_batches(
+CREATE OR REPLACE FUNCTION ${schema}.commit_batches(
   rounds integer[],
   expect_batch integer[], expect_key bytea[], expect_revision bigint[],
   put_batch integer[], put_key bytea[], put_value bytea[],
@@ -101,6 +121,7 @@ SET enable_seqscan = off SET jit = off
 AS $function$
 DECLARE
   newest bigint;
+  oldest bigint;
   revisions bigint[] := array_fill(0::bigint, ARRAY[cardinality(rounds)]);
   conflict_keys bytea[];
   actual_revisions bigint[];
@@ -113,7 +134,7 @@ BEGIN
     RAISE EXCEPTION 'fsync is off' USING ERRCODE = 'CP002';
   END IF;
   PERFORM set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
-  SELECT h.revision INTO STRICT newest FROM ${schema}.head h FOR UPDATE;
+  SELECT h.revision, h.revision INTO STRICT newest, oldest FROM ${schema}.head h FOR UPDATE;
   FOR round IN 1 .. rounds[cardinality(rounds)] LOOP
     FOR conflict IN
       SELECT DISTINCT ON (found.batch) found.batch, found.key, found.actual FROM (
@@ -141,11 +162,29 @@ BEGIN
       FROM unnest(put_batch, put_key, put_value) AS p (batch, key, value)
       WHERE rounds[p.batch] = round AND revisions[p.batch] > 0
       ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision;
-    DELETE FROM ${schema}.entry e WHERE e.key = ANY (ARRAY(
-      SELECT d.key FROM unnest(delete_batch, delete_key) AS d (batch, key)
-      WHERE rounds[d.batch] = round AND revisions[d.batch] > 0));
+    IF cardinality(delete_batch) > 0 THEN
+      WITH gone AS (
+        DELETE FROM ${schema}.entry e WHERE e.key = ANY (ARRAY(
+          SELECT d.key FROM unnest(delete_batch, delete_key) AS d (batch, key)
+          WHERE rounds[d.batch] = round AND revisions[d.batch] > 0))
+        RETURNING e.key
+      )
+      INSERT INTO ${schema}.removed (key, revision)
+        SELECT gone.key, revisions[d.batch]
+        FROM gone JOIN unnest(delete_batch, delete_key) AS d (batch, key) ON d.key = gone.key
+        WHERE rounds[d.batch] = round AND revisions[d.batch] > 0
+        ON CONFLICT (key) DO UPDATE SET revision = excluded.revision;
+    END IF;
   END LOOP;
-  UPDATE ${schema}.head h SET revision = newest WHERE h.revision <> newest;
+  IF newest > oldest THEN
+    UPDATE ${schema}.head h SET revision = newest;
+    -- Only wakes those who watch; what there is to see, they look for themselves.
+    PERFORM pg_notify('capstan', '${schema}');
+  END IF;
+  IF newest / ${compactionStep} > oldest / ${compactionStep} AND newest > ${keptRevisions} THEN
+    DELETE FROM ${schema}.removed r WHERE r.revision <= newest - ${keptRevisions};
+    UPDATE ${schema}.head h SET compacted = greatest(h.compacted, newest - ${keptRevisions});
+  END IF;
   FOR batch IN 1 .. cardinality(rounds) LOOP
     new_revision := revisions[batch];
     conflict_key := conflict_keys[batch];

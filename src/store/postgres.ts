@@ -1,7 +1,9 @@
 import { type ClientBase, Pool, type PoolClient, type QueryConfig } from 'pg';
 import { Fault } from '../base/fault.ts';
+import { watchChanges } from './changes.ts';
 import { checkBatch, closedFault } from './expectations.ts';
 import { type PostgresAddress, type PostgresTarget, postgresTarget } from './postgres-address.ts';
+import { type ChangedRow, changedKeysQuery, readChangedRows } from './postgres-changes.ts';
 import {
   commitFault,
   databaseFault,
@@ -12,7 +14,8 @@ import {
 } from './postgres-faults.ts';
 import { type GroupRow, groupParameters, groupSize, outcomeOf } from './postgres-group.ts';
 import { checkSchemaName, prepareSchema } from './postgres-schema.ts';
-import type { Batch, Entry, ListOptions, Store } from './store.ts';
+import { PostgresWakeups } from './postgres-wakeups.ts';
+import type { Batch, Change, ChangedKeys, Entry, ListOptions, Store, WatchOptions } from './store.ts';
 
 export interface PostgresOptions extends PostgresAddress {
   /** The schema that holds the store; made where missing. One database can hold several. Default `capstan`. */
@@ -91,6 +94,8 @@ async function prepareSession(
   await client.query(`
     SET default_transaction_isolation = 'read committed';
     SET default_transaction_read_only = off;
+    -- As for commits: plans outlive the size of the table.
+    SET enable_seqscan = off; SET jit = off;
     SET statement_timeout = ${Math.ceil(statementTimeoutMs)}`);
   const { rows } = await client.query<{ fsync: string; standby: boolean }>(
     `SELECT current_setting('fsync') AS fsync, pg_is_in_recovery() AS standby`,
@@ -117,6 +122,7 @@ class PostgresStore implements Store {
   readonly #schema: string;
   readonly #name: string;
   readonly #needsFsync: boolean;
+  readonly #wakeups: PostgresWakeups;
   #queue: Waiting[] = [];
   /** The writer at work, until nothing waits. */
   #writing: Promise<void> | undefined;
@@ -127,6 +133,7 @@ class PostgresStore implements Store {
     this.#schema = given.schema;
     this.#name = given.name;
     this.#needsFsync = given.needsFsync;
+    this.#wakeups = new PostgresWakeups(given.pool, given.schema);
   }
 
   async get(key: string): Promise<Entry | undefined> {
@@ -138,14 +145,17 @@ class PostgresStore implements Store {
     return row && toEntry(row);
   }
 
-  async list({ prefix, after, limit }: ListOptions): Promise<Entry[]> {
+  async list({ prefix, after, limit, reverse }: ListOptions): Promise<Entry[]> {
     const from = Buffer.from(prefix);
+    // The octet FF is in no UTF-8 text, so it comes after whatever follows the prefix.
+    const end = Buffer.concat([from, Buffer.of(0xff)]);
+    const bound = after === undefined ? undefined : Buffer.from(after);
+    const [comparison, order] = reverse ? ['<', 'DESC'] : ['>', 'ASC'];
     const rows = await this.#read<EntryRow>({
-      name: `${this.#schema}.list`,
+      name: `${this.#schema}.list.${order}`,
       text: `SELECT key, value, revision FROM ${this.#schema}.entry
-             WHERE key >= $1 AND key > $2 AND key < $3 ORDER BY key LIMIT $4`,
-      // The octet FF is in no UTF-8 text, so it comes after whatever follows the prefix.
-      values: [from, Buffer.from(after ?? ''), Buffer.concat([from, Buffer.of(0xff)]), limit ?? null],
+             WHERE key >= $1 AND key ${comparison} $2 AND key < $3 ORDER BY key ${order} LIMIT $4`,
+      values: [from, bound ?? (reverse ? end : Buffer.alloc(0)), end, limit ?? null],
     });
     return rows.map(toEntry);
   }
@@ -167,7 +177,17 @@ class PostgresStore implements Store {
     });
   }
 
+  async changedKeys(options: { prefixes: readonly string[]; after: number }): Promise<ChangedKeys> {
+    const rows = await this.#read<ChangedRow>(changedKeysQuery(this.#schema, options));
+    return readChangedRows(rows, options.after);
+  }
+
+  watch(options: WatchOptions): AsyncIterable<Change> {
+    return watchChanges(this, options, () => this.#wakeups.arm());
+  }
+
   close(): Promise<void> {
+    this.#wakeups.close();
     this.#closed ??= Promise.resolve(this.#writing).then(() => this.#pool.end());
     return this.#closed;
   }

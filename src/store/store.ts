@@ -9,10 +9,35 @@ export interface Entry {
 export interface ListOptions {
   /** Only keys that start with this. */
   prefix: string;
-  /** Only keys after this one, itself left out. */
+  /** Only keys after this one, itself left out; before it, where the order is reversed. */
   after?: string;
   /** At most this many entries; all of them where absent. */
   limit?: number;
+  /** From the last key to the first. */
+  reverse?: true;
+}
+
+/** What one commit did, as far as no later one had undone it when it was read. */
+export interface Change {
+  revision: number;
+  puts: Entry[];
+  deletes: string[];
+}
+
+export interface WatchOptions {
+  /** Only keys that start with this. */
+  prefix: string;
+  /** Only what was committed after this revision. */
+  after: number;
+  /** Ends the changes. */
+  signal: AbortSignal;
+}
+
+/** Which keys have changed, each once, at its newest change; in the order of revisions. */
+export interface ChangedKeys {
+  /** All up to this revision is told; ask again after it. The newest revision, unless there is much to tell. */
+  upTo: number;
+  commits: { revision: number; puts: string[]; deletes: string[] }[];
 }
 
 /** What one commit does: all of it, or nothing. */
@@ -36,7 +61,7 @@ export interface Batch {
  */
 export interface Store {
   get(key: string): Promise<Entry | undefined>;
-  /** In key order. */
+  /** In key order, or its reverse. */
   list(options: ListOptions): Promise<Entry[]>;
   /**
    * Resolves, with the new revision, once the batch is durable: it survives `kill -9` and a power cut.
@@ -48,5 +73,21 @@ export interface Store {
   commit(batch: Batch): Promise<number>;
   /** The revision of the newest commit; 0 for an empty store. */
   revision(): Promise<number>;
+  /**
+   * The keys with one of `prefixes` that any node has changed after that revision, and up to a revision that is at
+   * least the newest when this was called, unless there is too much to tell at once.
+   *
+   * @throws Fault `store.watch.compacted` where that is too long ago: list anew, and go on from the revision that was
+   *   the newest before
+   */
+  changedKeys(options: { prefixes: readonly string[]; after: number }): Promise<ChangedKeys>;
+  /**
+   * The commits after `after` that touched the prefix, in the order of revisions, none left out, then those to come.
+   * It tells what is, not all that ever was: a write that a later one has already replaced is left to the later one's
+   * change, so whoever applies them all ends with what `list` would answer. Read it to its end, or abort the signal.
+   *
+   * @throws Fault `store.watch.compacted` as above, `store.unavailable`
+   */
+  watch(options: WatchOptions): AsyncIterable<Change>;
   close(): Promise<void>;
 }

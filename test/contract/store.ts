@@ -2,12 +2,14 @@ import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { compareKeys } from '../../src/store/keys.ts';
 import type { Batch, Entry, Store } from '../../src/store/store.ts';
+import { storeChangesContract } from './store-changes.ts';
 
 const bytes = (text: string) => Buffer.from(text);
 const code = (value: string) => expect.objectContaining({ code: value });
 
 /** What every store must do, whatever it is made of. `open` gives a new, empty one. */
 export function storeContract(name: string, open: () => Promise<Store>): void {
+  storeChangesContract(name, open);
   describe(name, () => {
     let store: Store;
     beforeEach(async () => {
@@ -106,6 +108,11 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       expect(await listed({ prefix: 'b/', after: 'a' })).toEqual(['b/1', 'b/2', 'b/3']);
       expect(await listed({ prefix: 'b/', after: 'c' })).toEqual([]);
       expect(await listed({ prefix: 'b', limit: 0 })).toEqual([]);
+      expect(await listed({ prefix: '', reverse: true })).toEqual(keys.toReversed());
+      expect(await listed({ prefix: 'b/', reverse: true, limit: 1 })).toEqual(['b/3']);
+      expect(await listed({ prefix: 'b/', reverse: true, after: 'b/3' })).toEqual(['b/2', 'b/1']);
+      expect(await listed({ prefix: 'b/', reverse: true, after: 'c' })).toEqual(['b/3', 'b/2', 'b/1']);
+      expect(await listed({ prefix: 'b/', reverse: true, after: 'b' })).toEqual([]);
     });
 
     test('bytes given and taken are nobody else’s', async () => {
@@ -187,7 +194,12 @@ function batchOf(key: fc.Arbitrary<string>) {
 
 function rangeOf(key: fc.Arbitrary<string>) {
   return fc.record(
-    { prefix: fc.oneof(fc.constant(''), key), after: key, limit: fc.nat(5) },
+    {
+      prefix: fc.oneof(fc.constant(''), key),
+      after: key,
+      limit: fc.nat(5),
+      reverse: fc.constant(true as const),
+    },
     { requiredKeys: ['prefix'] },
   );
 }
@@ -209,9 +221,12 @@ async function step(store: Store, model: Map<string, Entry>, generated: Generate
 }
 
 function modelList(model: Map<string, Entry>, options: Parameters<Store['list']>[0]): Entry[] {
-  const { prefix, after, limit } = options;
+  const { prefix, after, limit, reverse } = options;
+  const sign = reverse ? -1 : 1;
   return [...model.values()]
-    .toSorted((a, b) => Buffer.compare(bytes(a.key), bytes(b.key)))
-    .filter(({ key }) => key.startsWith(prefix) && (after === undefined || compareKeys(key, after) > 0))
+    .toSorted((a, b) => sign * Buffer.compare(bytes(a.key), bytes(b.key)))
+    .filter(
+      ({ key }) => key.startsWith(prefix) && (after === undefined || sign * compareKeys(key, after) > 0),
+    )
     .slice(0, limit);
 }
