@@ -22,7 +22,8 @@ import { formatName, nameOf } from '../x509/name.ts';
 import { oids } from '../x509/oid.ts';
 import { buildRequest, type CertificateRequest } from '../x509/request.ts';
 import { signerOf, verifySignature } from '../x509/signature.ts';
-import { type Authority, openAuthority, type RootRequest } from './authority.ts';
+import { type Authority, openAuthority } from './authority.ts';
+import type { RootRequest } from './ca-issuing.ts';
 import type { CaRequest } from './ca-request.ts';
 
 const entropy = seededEntropy('authority');

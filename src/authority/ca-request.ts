@@ -9,6 +9,11 @@ export interface AiaUrls {
   ocspServers: readonly string[];
 }
 
+/** URLs as they are set: with `templates`, `{{issuer_id}}` and the like stand in them for what signing knows. */
+export interface AiaConfig extends AiaUrls {
+  templates?: boolean;
+}
+
 export const noUrls: AiaUrls = {
   issuingCertificates: [],
   crlDistributionPoints: [],

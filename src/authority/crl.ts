@@ -6,6 +6,7 @@ import { buildCrl } from '../x509/crl.ts';
 import { keyIdentifier } from '../x509/key.ts';
 import { signerOf } from '../x509/signature.ts';
 import type { CaKey, Issuer } from './issuer.ts';
+import { revocationHash } from './revocation-algorithm.ts';
 
 /** How long a CRL is good for, and how long before its end a new one is made: Vault's expiry and grace period. */
 const crlLifetimeMs = 72 * hourMs;
@@ -77,10 +78,11 @@ export function crlKeeper({ store, clock, keyOf, guard }: CrlKeeperOptions) {
 }
 
 async function signCrl(
-  { certificate }: Issuer,
+  issuer: Issuer,
   { privateKey }: CaKey,
   { number, thisUpdate }: Pick<CrlRecord, 'number' | 'thisUpdate'>,
 ): Promise<CrlRecord> {
+  const { certificate } = issuer;
   const nextUpdate = thisUpdate + crlLifetimeMs;
   const authorityKeyId = certificate.subjectKeyId ?? keyIdentifier(certificate.publicKey);
   const content = {
@@ -91,6 +93,6 @@ async function signCrl(
     revoked: [],
     authorityKeyId,
   };
-  const der = await buildCrl(content, signerOf(privateKey));
+  const der = await buildCrl(content, signerOf(privateKey, revocationHash(issuer)));
   return { number, thisUpdate, nextUpdate, der: der.toString('base64') };
 }

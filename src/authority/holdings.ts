@@ -1,6 +1,7 @@
 import type { Store } from '../store/store.ts';
-import { type AiaUrls, noUrls } from './ca-request.ts';
-import { type CaKey, type Chains, chainsAmong, type Issuer, readIssuer, readKey } from './issuer.ts';
+import { type AiaConfig, noUrls } from './ca-request.ts';
+import { type Chains, chainsAmong } from './chains.ts';
+import { type CaKey, type Issuer, readIssuer, readKey } from './issuer.ts';
 import { refused } from './refused.ts';
 
 /** Where an authority keeps what, below its own prefix. */
@@ -24,32 +25,54 @@ export function keysBelow(prefix: string) {
 
 /** What an operator set. */
 export interface Settings {
-  urls: AiaUrls;
+  urls: AiaConfig;
+  /** What templates in URLs stand for; each absent until it is set. */
+  cluster?: { path?: string; aiaPath?: string };
   /** The issuer that signs where a request names none. */
   defaultIssuerId?: string;
   /** Whether each new issuer takes the default's place. */
   defaultFollowsLatestIssuer?: boolean;
-  /** The key that is taken where a request names none; undefined for the default issuer's. */
+  /** The key that is taken where a request names none; undefined for the default issuer's, empty for none. */
   defaultKeyId?: string;
 }
 
 /** What an authority has in memory: all but the certificates that it issued. */
 export interface Holdings {
+  /** In the order of their ids, as are the keys. */
   issuers: readonly Issuer[];
   chains: Chains;
   keys: readonly CaKey[];
+  /** By id, and by name where no id is the same. */
+  issuerOf: ReadonlyMap<string, Issuer>;
+  keyOf: ReadonlyMap<string, CaKey>;
   settings: Settings;
   /** 0 where nothing was set yet. */
   settingsRevision: number;
 }
 
-export const nothing: Holdings = {
-  issuers: [],
-  chains: chainsAmong([]),
-  keys: [],
-  settings: { urls: noUrls },
-  settingsRevision: 0,
-};
+export const nothing: Holdings = holding([], [], { urls: noUrls }, 0);
+
+function holding(
+  issuers: readonly Issuer[],
+  keys: readonly CaKey[],
+  settings: Settings,
+  settingsRevision: number,
+): Holdings {
+  return {
+    issuers,
+    chains: chainsAmong(issuers),
+    keys,
+    issuerOf: byReference(issuers),
+    keyOf: byReference(keys),
+    settings,
+    settingsRevision,
+  };
+}
+
+function byReference<T extends { id: string; name: string }>(all: readonly T[]): Map<string, T> {
+  const named = all.filter(({ name }) => name !== '').map((one) => [one.name, one] as const);
+  return new Map([...named, ...all.map((one) => [one.id, one] as const)]);
+}
 
 /** Reads the store anew; what has not changed since `before` is kept, and with it its key object. */
 export async function readHoldings(store: Store, prefix: string, before: Holdings): Promise<Holdings> {
@@ -59,25 +82,26 @@ export async function readHoldings(store: Store, prefix: string, before: Holding
     store.list({ prefix: at.keys }),
     store.get(at.settings),
   ]);
-  const kept = <T extends { id: string; revision: number }>(
-    known: readonly T[],
+  const kept = <T extends { revision: number }>(
+    known: ReadonlyMap<string, T>,
     id: string,
     revision: number,
-  ) => known.find((one) => one.id === id && one.revision === revision);
-  const known = issuers.map(
-    ({ key, value, revision }) =>
-      kept(before.issuers, key.slice(at.issuers.length), revision) ?? readIssuer(value, revision),
-  );
-  return {
-    issuers: known,
-    chains: chainsAmong(known),
-    keys: keys.map(
-      ({ key, value, revision }) =>
-        kept(before.keys, key.slice(at.keys.length), revision) ?? readKey(value, revision),
-    ),
-    settings: settings ? (JSON.parse(settings.value.toString()) as Settings) : nothing.settings,
-    settingsRevision: settings?.revision ?? 0,
+  ) => {
+    const one = known.get(id);
+    return one?.revision === revision ? one : undefined;
   };
+  return holding(
+    issuers.map(
+      ({ key, value, revision }) =>
+        kept(before.issuerOf, key.slice(at.issuers.length), revision) ?? readIssuer(value, revision),
+    ),
+    keys.map(
+      ({ key, value, revision }) =>
+        kept(before.keyOf, key.slice(at.keys.length), revision) ?? readKey(value, revision),
+    ),
+    settings ? (JSON.parse(settings.value.toString()) as Settings) : nothing.settings,
+    settings?.revision ?? 0,
+  );
 }
 
 /**
@@ -85,19 +109,22 @@ export async function readHoldings(store: Store, prefix: string, before: Holding
  *
  * @throws Fault `authority.issuer.absent`
  */
-export function findIssuer({ issuers, settings }: Holdings, reference: string): Issuer {
+export function findIssuer({ issuerOf, settings }: Holdings, reference: string): Issuer {
   if (reference === 'default') {
-    const found = issuers.find(({ id }) => id === settings.defaultIssuerId);
+    const found = issuerOf.get(settings.defaultIssuerId ?? '');
     if (!found) throw refused('issuer.absent', 'no default issuer currently configured');
     return found;
   }
-  const found = issuers.find(({ id, name }) => id === reference || name === reference);
+  const found = issuerOf.get(reference);
   if (!found) throw refused('issuer.absent', `unable to find PKI issuer for reference: ${reference}`);
   return found;
 }
 
-export function defaultKeyId({ issuers, settings }: Holdings): string | undefined {
-  return settings.defaultKeyId ?? issuers.find(({ id }) => id === settings.defaultIssuerId)?.keyId;
+export function defaultKeyId({
+  issuerOf,
+  settings,
+}: Pick<Holdings, 'issuerOf' | 'settings'>): string | undefined {
+  return (settings.defaultKeyId ?? issuerOf.get(settings.defaultIssuerId ?? '')?.keyId) || undefined;
 }
 
 /**
@@ -108,7 +135,17 @@ export function defaultKeyId({ issuers, settings }: Holdings): string | undefine
 export function findKey(holdings: Holdings, reference: string): CaKey {
   const id = reference === 'default' ? defaultKeyId(holdings) : reference;
   if (id === undefined) throw refused('key.absent', 'no default key currently configured');
-  const found = holdings.keys.find((key) => key.id === id || (key.name !== '' && key.name === id));
+  const found = holdings.keyOf.get(id);
   if (!found) throw refused('key.absent', `unable to find PKI key for reference: ${reference}`);
   return found;
+}
+
+/** The key of `issuer`. @throws Fault `authority.issuer.keyless` where it is not here */
+export function issuerKey({ keyOf }: Holdings, { id, keyId }: Issuer): CaKey {
+  const key = keyId === undefined ? undefined : keyOf.get(keyId);
+  if (key) return key;
+  throw refused(
+    'issuer.keyless',
+    `unable to fetch corresponding key for issuer ${id}; unable to use this issuer for signing`,
+  );
 }

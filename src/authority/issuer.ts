@@ -1,18 +1,32 @@
 import { Fault } from '../base/fault.ts';
-import { type Certificate, certificatePem, isSelfSigned, readCertificate } from '../x509/certificate.ts';
+import { type Certificate, certificatePem, readCertificate } from '../x509/certificate.ts';
 import { type PrivateKey, readPrivateKey, writePrivateKey } from '../x509/key.ts';
-import { sameName } from '../x509/name.ts';
+import type { AiaConfig } from './ca-request.ts';
 import type { BeyondIssuer } from './validity.ts';
+
+/** What an issuer may be used for, besides being read. In the order in which Vault tells them. */
+export const issuerUses = ['crl-signing', 'issuing-certificates', 'ocsp-signing'] as const;
+export type IssuerUse = (typeof issuerUses)[number];
 
 /** A CA certificate that this authority knows, with the key to sign below it. */
 export interface Issuer {
   id: string;
   /** Empty where it has none. */
   name: string;
-  keyId: string;
+  /** Undefined while its key is not here: it then signs nothing. */
+  keyId: string | undefined;
   certificate: Certificate;
   /** What becomes of leaves that would outlive it. */
   leafNotAfterBehavior: BeyondIssuer;
+  usage: readonly IssuerUse[];
+  /** What signs its CRLs, such as `ECDSAWithSHA256`; empty for what goes with its key. */
+  revocationAlgorithm: string;
+  /** Ids of the issuers that make its chain, its own first; empty for what the signatures tell. */
+  manualChain: readonly string[];
+  /** Its own URLs in place of the authority's. */
+  urls: AiaConfig | undefined;
+  /** Epoch milliseconds; undefined while it is not revoked. */
+  revokedAt: number | undefined;
   /** Of its record in the store. */
   revision: number;
 }
@@ -28,10 +42,15 @@ export interface CaKey {
 interface IssuerRecord {
   id: string;
   name: string;
-  keyId: string;
+  keyId?: string;
   /** DER, base64. */
   certificate: string;
   leafNotAfterBehavior: BeyondIssuer;
+  usage?: readonly IssuerUse[];
+  revocationAlgorithm?: string;
+  manualChain?: readonly string[];
+  urls?: AiaConfig;
+  revokedAt?: number;
 }
 
 interface KeyRecord {
@@ -41,21 +60,25 @@ interface KeyRecord {
   privateKey: string;
 }
 
-export function writeIssuer(issuer: Omit<Issuer, 'revision'>): Buffer {
-  const { id, name, keyId, certificate, leafNotAfterBehavior } = issuer;
-  const record: IssuerRecord = {
-    id,
-    name,
-    keyId,
-    certificate: certificate.der.toString('base64'),
-    leafNotAfterBehavior,
-  };
-  return Buffer.from(JSON.stringify(record));
+export function writeIssuer({ revision: _, certificate, ...rest }: Issuer): Buffer {
+  return Buffer.from(JSON.stringify({ ...rest, certificate: certificate.der.toString('base64') }));
 }
 
 export function readIssuer(value: Buffer, revision: number): Issuer {
   const record = parse(value, 'issuer') as IssuerRecord;
-  return { ...record, certificate: readCertificate(Buffer.from(record.certificate, 'base64')), revision };
+  return {
+    id: record.id,
+    name: record.name,
+    keyId: record.keyId,
+    certificate: readCertificate(Buffer.from(record.certificate, 'base64')),
+    leafNotAfterBehavior: record.leafNotAfterBehavior,
+    usage: record.usage ?? issuerUses,
+    revocationAlgorithm: record.revocationAlgorithm ?? '',
+    manualChain: record.manualChain ?? [],
+    urls: record.urls,
+    revokedAt: record.revokedAt,
+    revision,
+  };
 }
 
 export function writeKey({ id, name, privateKey }: Omit<CaKey, 'revision'>): Buffer {
@@ -79,37 +102,6 @@ function parse(value: Buffer, what: string): unknown {
       fix: 'restore the store from a backup',
     });
   }
-}
-
-/** Tells an issuer's certificate and those above it, up to a root where it is known. */
-export type Chains = (issuer: Issuer) => readonly Certificate[];
-
-/** The chains among `known`, each worked out when it is first asked for: whether a root is one takes a signature. */
-export function chainsAmong(known: readonly Issuer[]): Chains {
-  const chains = new Map<string, readonly Certificate[]>();
-  return (issuer) => {
-    const found = chains.get(issuer.id) ?? chainOf(issuer, known);
-    chains.set(issuer.id, found);
-    return found;
-  };
-}
-
-/** `issuer` and above it those of `known` that signed the one before. */
-function chainOf(issuer: Issuer, known: readonly Issuer[]): Certificate[] {
-  const chain = [issuer.certificate];
-  for (let last = issuer.certificate; !isSelfSigned(last); ) {
-    const above = known.find(({ certificate }) => isAbove(certificate, last) && !chain.includes(certificate));
-    if (!above) break;
-    last = above.certificate;
-    chain.push(last);
-  }
-  return chain;
-}
-
-function isAbove(upper: Certificate, lower: Certificate): boolean {
-  if (!sameName(upper.subject, lower.issuer)) return false;
-  const { authorityKeyId } = lower;
-  return !authorityKeyId || !upper.subjectKeyId || authorityKeyId.equals(upper.subjectKeyId);
 }
 
 /** PEM without the newline at its end, as Vault's answers hold it. */

@@ -3,6 +3,7 @@ import type { Entropy } from '../base/entropy.ts';
 import { Fault } from '../base/fault.ts';
 import type { Batch, Store } from '../store/store.ts';
 import { type Certificate, newSerial, serialText } from '../x509/certificate.ts';
+import type { AiaUrls } from './ca-request.ts';
 import { type Holdings, keysBelow, nothing, readHoldings, type Settings } from './holdings.ts';
 import type { Circumstances } from './issuing-rules.ts';
 import type { TtlLimits } from './validity.ts';
@@ -73,9 +74,10 @@ export class Ledger {
     return this.#reading;
   }
 
-  circumstances(from: Holdings): Circumstances {
+  /** `urls`: what is to be said of the issuer, as `issuerToSign` tells it. */
+  circumstances(urls: AiaUrls): Circumstances {
     const { limits, clock, entropy } = this.options;
-    return { urls: from.settings.urls, limits: limits(), nowMs: clock.now(), serial: newSerial(entropy) };
+    return { urls, limits: limits(), nowMs: clock.now(), serial: newSerial(entropy) };
   }
 
   /**

@@ -77,7 +77,7 @@ function signAside(serial = newSerial(entropy)): Promise<Certificate> {
     publicKey: generateKey({ type: 'ec', curve: 'P-256' }, entropy).publicKey,
     extensions: [],
   };
-  return buildCertificate(template, signerOf(authority.key(issuer.keyId).privateKey));
+  return buildCertificate(template, signerOf(authority.key(issuer.keyId!).privateKey));
 }
 
 test('a revocation is told by its serial in any form, once and for all', async () => {

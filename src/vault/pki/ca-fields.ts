@@ -1,4 +1,4 @@
-import type { SignatureHash } from '../../authority/authority.ts';
+import type { SignatureHash } from '../../authority/ca-issuing.ts';
 import type { CaRequest } from '../../authority/ca-request.ts';
 import { secondMs } from '../../base/duration.ts';
 import type { Curve, KeySpec } from '../../x509/key.ts';

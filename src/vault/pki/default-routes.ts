@@ -1,4 +1,5 @@
-import type { Authority, DefaultsChange } from '../../authority/authority.ts';
+import type { Authority } from '../../authority/authority.ts';
+import type { DefaultsChange } from '../../authority/settings.ts';
 import { Fault } from '../../base/fault.ts';
 import { invalidRequest } from '../faults.ts';
 import { defineRoute, noFields } from '../routing/define-route.ts';

@@ -1,4 +1,5 @@
-import type { Authority, GeneratedRoot, SignedIntermediate } from '../../authority/authority.ts';
+import type { Authority } from '../../authority/authority.ts';
+import type { GeneratedRoot, SignedIntermediate } from '../../authority/ca-issuing.ts';
 import { barePem } from '../../authority/issuer.ts';
 import { Fault } from '../../base/fault.ts';
 import { type Certificate, serialText } from '../../x509/certificate.ts';
