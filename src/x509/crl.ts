@@ -3,7 +3,6 @@ import { signedDocument } from './certificate.ts';
 import {
   contextConstructed,
   type DerReader,
-  type DerWriter,
   readDer,
   readEach,
   readInside,
@@ -13,6 +12,7 @@ import {
 } from './der.ts';
 import {
   authorityKeyIdentifier,
+  crlDistributionPoints,
   type Extension,
   findExtension,
   readAuthorityKeyIdentifier,
@@ -27,7 +27,7 @@ import { encodePem } from './pem.ts';
 import { readAlgorithmIdentifier, type Signer } from './signature.ts';
 
 /** RFC 5280 section 5.3.1, by its numbers; 7 is not used. */
-const reasonNumbers = {
+export const reasonNumbers = {
   unspecified: 0,
   'key compromise': 1,
   'ca compromise': 2,
@@ -58,16 +58,30 @@ export interface RevokedCertificate {
   unknownCritical?: string;
 }
 
-export interface CrlTemplate {
+/** A list as it is to be, but for its entries. */
+export interface CrlFrame {
   issuer: Name;
   /** Rises with each list of an issuer (RFC 5280 section 5.2.3). */
   number: number | bigint;
   /** Epoch milliseconds. */
   thisUpdate: number;
   nextUpdate: number;
-  revoked: readonly RevokedCertificate[];
   /** Key identifier of the issuer's certificate. */
   authorityKeyId: Uint8Array;
+  /** The number of the complete list that this one, a delta, tells changes since (RFC 5280 section 5.2.4). */
+  deltaOf?: number | bigint;
+  /** Where deltas on this list are found (RFC 5280 section 5.2.6). */
+  freshest?: readonly string[];
+}
+
+export interface CrlTemplate extends CrlFrame {
+  revoked: readonly RevokedCertificate[];
+}
+
+/** A signed list, and where in it its entries stand: from `start` to `end`, one after another. */
+export interface FramedCrl {
+  der: Buffer;
+  entries: { start: number; end: number };
 }
 
 /** A certificate revocation list (RFC 5280 section 5). */
@@ -91,45 +105,71 @@ export interface CertificateList {
 /** A list of a million entries stays below it. */
 const limits = { sizeBytes: 64 * 2 ** 20, depth: 16 };
 
+/** Signs a version 2 list and answers its DER. */
+export async function buildCrl({ revoked, ...frame }: CrlTemplate, signer: Signer): Promise<Buffer> {
+  return (await frameCrl(frame, revoked.map(writeRevoked), signer)).der;
+}
+
 /**
- * Signs a version 2 list and answers its DER. Without entries the list of them is left out, as RFC 5280 section
- * 5.1.2.6 asks.
+ * Signs a version 2 list of `entries`: DER of any number of them each, as `writeRevoked` writes one. Without any the
+ * list of them is left out, as RFC 5280 section 5.1.2.6 asks.
  */
-export async function buildCrl(template: CrlTemplate, signer: Signer): Promise<Buffer> {
-  const { issuer, thisUpdate, nextUpdate, revoked } = template;
+export async function frameCrl(
+  frame: CrlFrame,
+  entries: readonly Uint8Array[],
+  signer: Signer,
+): Promise<FramedCrl> {
+  const { issuer, thisUpdate, nextUpdate } = frame;
+  const extensions = writeDer((writer) =>
+    writer.wrap(contextConstructed(0), () => writeExtensions(writer, extensionsOf(frame))),
+  );
+  const length = entries.reduce((sum, piece) => sum + piece.length, 0);
   const tbs = writeDer((writer) =>
     writer.sequence(() => {
       writer.smallInteger(1).raw(signer.algorithm).raw(issuer.der).time(thisUpdate).time(nextUpdate);
-      if (revoked.length > 0) {
+      if (length > 0) {
         writer.sequence(() => {
-          for (const entry of revoked) writeEntry(writer, entry);
+          for (const piece of entries) writer.raw(piece);
         });
       }
-      writer.wrap(contextConstructed(0), () =>
-        writeExtensions(writer, [
-          authorityKeyIdentifier(template.authorityKeyId),
-          crlNumber(template.number),
-        ]),
-      );
+      writer.raw(extensions);
     }),
   );
-  return signedDocument(tbs, signer.algorithm, await signer.sign(tbs));
+  const signature = await signer.sign(tbs);
+  const der = signedDocument(tbs, signer.algorithm, signature);
+  const after = writeDer((writer) => writer.raw(extensions).raw(signer.algorithm).bitString(signature));
+  const end = der.length - after.length;
+  return { der, entries: { start: end - length, end } };
 }
 
-function writeEntry(writer: DerWriter, { serial, revokedAt, reason }: RevokedCertificate): void {
-  writer.sequence(() => {
-    writer.primitive(tags.integer, serial).time(revokedAt);
-    // Unspecified is said by saying nothing (RFC 5280 section 5.3.1).
-    if (reason === undefined || reason === 'unspecified') return;
-    const value = writeDer((inner) => inner.smallInteger(reasonNumbers[reason], tags.enumerated));
-    writeExtensions(writer, [{ oid: oids.crlReason, critical: false, value }]);
-  });
+function extensionsOf({ authorityKeyId, number, deltaOf, freshest = [] }: CrlFrame): Extension[] {
+  return [
+    authorityKeyIdentifier(authorityKeyId),
+    { oid: oids.crlNumber, critical: false, value: numberValue(number) },
+    ...(deltaOf === undefined
+      ? []
+      : [{ oid: oids.deltaCrlIndicator, critical: true, value: numberValue(deltaOf) }]),
+    ...(freshest.length === 0 ? [] : [{ ...crlDistributionPoints(freshest), oid: oids.freshestCrl }]),
+  ];
 }
 
-function crlNumber(number: number | bigint): Extension {
+/** DER of one entry. */
+export function writeRevoked({ serial, revokedAt, reason }: RevokedCertificate): Buffer {
+  return writeDer((writer) =>
+    writer.sequence(() => {
+      writer.primitive(tags.integer, serial).time(revokedAt);
+      // Unspecified is said by saying nothing (RFC 5280 section 5.3.1).
+      if (reason === undefined || reason === 'unspecified') return;
+      const value = writeDer((inner) => inner.smallInteger(reasonNumbers[reason], tags.enumerated));
+      writeExtensions(writer, [{ oid: oids.crlReason, critical: false, value }]);
+    }),
+  );
+}
+
+function numberValue(number: number | bigint): Buffer {
   const hex = BigInt(number).toString(16);
   const bytes = Buffer.from(hex.padStart(hex.length + (hex.length % 2), '0'), 'hex');
-  return { oid: oids.crlNumber, critical: false, value: writeDer((writer) => writer.unsignedInteger(bytes)) };
+  return writeDer((writer) => writer.unsignedInteger(bytes));
 }
 
 /**
