@@ -24,6 +24,7 @@ import { readPrivateKey, samePublicKey } from '../src/x509/key.ts';
 import { verifyChain } from '../src/x509/verify.ts';
 import { type TestCluster, testCluster } from './support/api-server.ts';
 import { tutorialSpec } from './support/certificate-world.ts';
+import { noSinks } from './support/vault.ts';
 
 /** Tries `check` until it does not throw. */
 const eventually = <T>(check: () => Promise<T>) => vi.waitFor(check, { timeout: 20_000, interval: 20 });
@@ -81,7 +82,13 @@ beforeAll(async () => {
   const listen = { host: '127.0.0.1', port: 0 };
   [cluster, vault] = await Promise.all([
     testCluster(),
-    startVault({ ...options, store: memoryStore(), listen, dev: { rootToken: 'my-token' } }),
+    startVault({
+      ...options,
+      openSink: noSinks,
+      store: memoryStore(),
+      listen,
+      dev: { rootToken: 'my-token' },
+    }),
   ]);
   admin = cluster.client('kubectl');
   const { signal } = new AbortController();

@@ -1,3 +1,6 @@
+import { Fault } from '../base/fault.ts';
+import type { Auditor } from './audit/auditor.ts';
+import type { Exchange } from './audit/entry.ts';
 import {
   asTold,
   invalidRequest,
@@ -30,9 +33,10 @@ export interface CoreOptions {
   tokens: Tokens;
   policies: Policies;
   mounts: Mounts;
+  auditor: Auditor;
 }
 
-export function core({ tokens, policies, mounts }: CoreOptions): Core {
+export function core({ tokens, policies, mounts, auditor }: CoreOptions): Core {
   /** The caller by their token, one use of which is spent. @throws Fault `vault.denied` */
   async function authenticate({ token: id }: VaultRequest): Promise<Caller> {
     if (!id) throw permissionDenied();
@@ -43,13 +47,33 @@ export function core({ tokens, policies, mounts }: CoreOptions): Core {
     return { presented: { ...presented, token }, access: await policies.access(token.policies) };
   }
 
-  async function answerAs(caller: Caller, request: VaultRequest, found: Found | undefined): Promise<Reply> {
+  /** Lets the request in; `exchange` learns who asks even where they may not. */
+  async function admit(exchange: Exchange, found: Found | undefined): Promise<Caller> {
+    const { request } = exchange;
+    if (found?.match?.route.open) return (exchange.caller = await bestEffort(request));
+    const caller = (exchange.caller = await authenticate(request));
     authorise(caller, request, found?.match);
+    return caller;
+  }
+
+  /** Both lines of an exchange that ended in `error`, where the first is not written yet. */
+  async function auditRefusal(exchange: Exchange, error: unknown): Promise<void> {
+    const refused = { ...exchange, error: told(error) };
+    await auditor.request(refused);
+    await auditor.response(refused);
+  }
+
+  async function answerAs(caller: Caller, exchange: Exchange, found: Found | undefined): Promise<Reply> {
+    await auditor.request(exchange);
+    let reply: Reply;
     try {
-      return await run(caller, request, found);
+      reply = await run(caller, exchange.request, found);
     } catch (error) {
-      throw asTold(error);
+      await auditor.response({ ...exchange, error: told(error) });
+      throw found?.match?.route.open ? error : asTold(error);
     }
+    await auditor.response({ ...exchange, reply });
+    return reply;
   }
 
   async function run(caller: Caller, request: VaultRequest, found: Found | undefined): Promise<Reply> {
@@ -84,12 +108,19 @@ export function core({ tokens, policies, mounts }: CoreOptions): Core {
     async handle(request) {
       checkPath(request);
       const found = find(request);
-      if (found?.match?.route.open) return run(await bestEffort(request), request, found);
-      const caller = await authenticate(request);
+      const exchange: Exchange = { request, ...(found ? { mount: found.mounted.mount } : {}) };
       try {
-        return await answerAs(caller, request, found);
+        let caller: Caller;
+        try {
+          caller = await admit(exchange, found);
+        } catch (error) {
+          await auditRefusal(exchange, error);
+          throw error;
+        }
+        return await answerAs(caller, exchange, found);
       } finally {
-        if (caller.presented.token.numUses < 0) await tokens.revoke(caller.presented.token.name);
+        const token = exchange.caller?.presented.token;
+        if (token && token.numUses < 0) await tokens.revoke(token.name);
       }
     },
   };
@@ -100,6 +131,11 @@ export function core({ tokens, policies, mounts }: CoreOptions): Core {
     if (!presented) return nobody;
     return { presented, access: await policies.access(presented.token.policies) };
   }
+}
+
+/** What an audit log says of an error: no more than the client is told of what is not its own doing. */
+function told(error: unknown): string {
+  return error instanceof Fault ? error.message : 'internal error';
 }
 
 /** Whether the caller's policies let the request through. Default is no. */

@@ -4,6 +4,8 @@ import { Fault } from '../base/fault.ts';
 import type { Log } from '../base/log.ts';
 import type { Store } from '../store/store.ts';
 import { type ListenAddress, listen } from '../wire/http-server.ts';
+import { openAuditor } from './audit/auditor.ts';
+import type { OpenSink } from './audit/sink.ts';
 import { type Core, core } from './core.ts';
 import { ensureDevRoot } from './dev-root.ts';
 import { vaultListener } from './http/vault-listener.ts';
@@ -13,6 +15,7 @@ import { pkiEngine } from './pki/pki-engine.ts';
 import { openPolicies } from './policy/policies.ts';
 import { engine } from './routing/route.ts';
 import { sealRoutes } from './seal/seal-routes.ts';
+import { auditRoutes } from './sys/audit-routes.ts';
 import { capabilityRoutes } from './sys/capability-routes.ts';
 import { mountRoutes } from './sys/mount-routes.ts';
 import { policyRoutes } from './sys/policy-routes.ts';
@@ -23,7 +26,7 @@ import { tokenRoutes } from './token/token-routes.ts';
 import { openTokens } from './token/tokens.ts';
 
 /** What is served below `sys/`, but for what needs no token (`statusPaths`). */
-export const systemRoutes = [...mountRoutes, ...policyRoutes, ...capabilityRoutes];
+export const systemRoutes = [...mountRoutes, ...policyRoutes, ...capabilityRoutes, ...auditRoutes];
 
 export interface VaultOptions {
   /** Everything durable goes there; the caller has seen to its encryption, and closes it. */
@@ -31,6 +34,8 @@ export interface VaultOptions {
   clock: Clock;
   entropy: Entropy;
   log: Log;
+  /** Opens what audit devices write to. */
+  openSink: OpenSink;
   listen: ListenAddress;
   /** Start initialised and unsealed, with this as a root token: Vault's dev mode. */
   dev?: { rootToken: string };
@@ -38,6 +43,8 @@ export interface VaultOptions {
 
 export interface VaultServer {
   address: ListenAddress;
+  /** Opens the logs of audit devices anew, where they were moved away. */
+  reopenLogs(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -45,6 +52,8 @@ export interface VaultServer {
 export interface OpenVault {
   core: Core;
   cluster: Cluster;
+  /** Opens the logs of audit devices anew, where they were moved away. */
+  reopenLogs(): Promise<void>;
   /** Ends what it does by itself; requests may still come. */
   close(): void;
 }
@@ -68,6 +77,7 @@ export async function startVault(options: VaultOptions): Promise<VaultServer> {
   log.info('vault listens', { ...listening.address });
   return {
     address: listening.address,
+    reopenLogs: () => vault.reopenLogs(),
     async close() {
       await listening.close();
       vault.close();
@@ -98,7 +108,15 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
   };
   // The table of mounts and the paths that change it know each other.
   let mounts: Mounts;
-  const sys: SysContext = { tokens, policies, mounts: () => mounts, fixed, ...(seal ? { seal } : {}) };
+  const auditor = await openAuditor({ store, clock, entropy, log, openSink: options.openSink });
+  const sys: SysContext = {
+    auditor,
+    tokens,
+    policies,
+    mounts: () => mounts,
+    fixed,
+    ...(seal ? { seal } : {}),
+  };
   const token = { tokens, policies, clock, limits: () => systemLease };
   mounts = await openMounts({
     store,
@@ -113,7 +131,15 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
       { mount: { ...fixed.auth[0]!, path: 'auth/token/' }, engine: engine(tokenRoutes, token) },
     ],
   });
-  return { core: core({ tokens, policies, mounts }), cluster, close: () => tokens.close() };
+  return {
+    core: core({ tokens, policies, mounts, auditor }),
+    cluster,
+    reopenLogs: () => auditor.reopen(),
+    close() {
+      tokens.close();
+      auditor.close();
+    },
+  };
 }
 
 /** A mount that is always there; its names stay the same from start to start. */

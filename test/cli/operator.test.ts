@@ -10,6 +10,7 @@ import { memoryStore } from '../../src/store/memory.ts';
 import { startSealedVault } from '../../src/vault/seal/sealed-server.ts';
 import { program, root } from '../support/capstan.ts';
 import { runInProcess, runTranscript } from '../support/transcript.ts';
+import { noSinks } from '../support/vault.ts';
 
 async function withServer(use: (address: string) => Promise<void>): Promise<void> {
   const server = await startSealedVault({
@@ -17,6 +18,7 @@ async function withServer(use: (address: string) => Promise<void>): Promise<void
     clock: new ManualClock(),
     entropy: systemEntropy,
     log: silentLog,
+    openSink: noSinks,
     listen: { host: '127.0.0.1', port: 0 },
   });
   try {

@@ -3,6 +3,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { ManualClock } from '../../src/base/manual-clock.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
+import type { OpenSink } from '../../src/vault/audit/sink.ts';
 import { startVault, type VaultServer } from '../../src/vault/server.ts';
 
 export interface VaultReply {
@@ -29,11 +30,22 @@ export interface TestVault {
   close(): Promise<void>;
 }
 
+/** For servers that enable no audit device. */
+export const noSinks: OpenSink = () => {
+  throw new Error('no audit device was expected');
+};
+
 export const rootToken = 'test-root';
 
 /** A server on 127.0.0.1 over a memory store and a clock that stands still. */
 export async function testVault(
-  options: { store?: Store; clock?: ManualClock; seed?: string; rootToken?: string } = {},
+  options: {
+    store?: Store;
+    clock?: ManualClock;
+    seed?: string;
+    rootToken?: string;
+    openSink?: OpenSink;
+  } = {},
 ): Promise<TestVault> {
   const { store = memoryStore(), clock = new ManualClock() } = options;
   const server = await startVault({
@@ -41,6 +53,7 @@ export async function testVault(
     clock,
     entropy: seededEntropy(options.seed ?? 'vault'),
     log: silentLog,
+    openSink: options.openSink ?? noSinks,
     listen: { host: '127.0.0.1', port: 0 },
     dev: { rootToken: options.rootToken ?? rootToken },
   });

@@ -7,6 +7,7 @@ import { randomText } from '../../base/entropy.ts';
 import { describeError, Fault } from '../../base/fault.ts';
 import { jsonLog, type LogLevel } from '../../base/log.ts';
 import { embeddedStore } from '../../store/embedded.ts';
+import { type OpenSink, systemSinks } from '../../vault/audit/sink.ts';
 import { startVault } from '../../vault/server.ts';
 import { formatAddress, parseListenAddress } from '../../wire/http-server.ts';
 import type { Command, CommandContext } from '../command.ts';
@@ -114,6 +115,7 @@ async function serveDev(given: Flags, context: CommandContext): Promise<number> 
       clock,
       entropy: context.entropy,
       log,
+      openSink: sinks(context),
       listen: parseListenAddress(given.text('dev-listen-address')),
       dev: { rootToken },
     });
@@ -124,6 +126,16 @@ async function serveDev(given: Flags, context: CommandContext): Promise<number> 
     await store.close();
   }
   return 0;
+}
+
+/** Where audit devices write: this machine's files and sockets, and the server's own output. */
+function sinks({ stdout }: CommandContext): OpenSink {
+  return systemSinks(
+    (text) =>
+      new Promise((resolve, reject) => {
+        stdout.write(text, (error) => (error ? reject(error) : resolve()));
+      }),
+  );
 }
 
 /** As a configuration file says: sealed until enough shares of its key are given. */
@@ -145,6 +157,7 @@ async function serveSealed(path: string, given: Flags, context: CommandContext):
       clock,
       entropy: context.entropy,
       log,
+      openSink: sinks(context),
       listen: config.listen,
       ...(tls ? { tls } : {}),
     });

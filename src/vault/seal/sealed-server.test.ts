@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { callVault, type VaultReply } from '../../../test/support/vault.ts';
+import { callVault, noSinks, type VaultReply } from '../../../test/support/vault.ts';
 import { seededEntropy } from '../../base/entropy.ts';
 import { Fault } from '../../base/fault.ts';
 import { silentLog } from '../../base/log.ts';
@@ -21,6 +21,7 @@ async function start(store: Store, seed = 'sealed'): Promise<Call> {
     clock: new ManualClock(),
     entropy: seededEntropy(seed),
     log: silentLog,
+    openSink: noSinks,
     listen: { host: '127.0.0.1', port: 0 },
   });
   closing.push(() => server.close());

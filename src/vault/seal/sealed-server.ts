@@ -1,4 +1,5 @@
 import { type ListenAddress, listen } from '../../wire/http-server.ts';
+import type { OpenSink } from '../audit/sink.ts';
 import { vaultListener } from '../http/vault-listener.ts';
 import { openVault, type VaultServer } from '../server.ts';
 import { statusPaths } from '../sys/status.ts';
@@ -8,6 +9,7 @@ import { SealedVault } from './sealed-vault.ts';
 
 export interface SealedServerOptions extends SealWorld {
   listen: ListenAddress;
+  openSink: OpenSink;
   /** PEM of the server's certificate and key; plain HTTP where absent. */
   tls?: { cert: string; key: string };
 }
@@ -19,13 +21,13 @@ export interface SealedServerOptions extends SealWorld {
  * @throws Fault `vault.seal.foreign`, `wire.listen.*`, `store.*`
  */
 export async function startSealedVault(options: SealedServerOptions): Promise<VaultServer> {
-  const { store, clock, entropy, log, tls } = options;
+  const { store, clock, entropy, log, openSink, tls } = options;
   const vault = await SealedVault.on({
     store,
     clock,
     entropy,
     log,
-    open: (behind, seal) => openVault({ store: behind, clock, entropy, log, seal }),
+    open: (behind, seal) => openVault({ store: behind, clock, entropy, log, openSink, seal }),
   });
   const status = { ...statusPaths(() => vault.state(), clock), ...sealPaths(vault) };
   const listener = vaultListener({ core: vault, status, entropy, log, ...(tls ? { tls } : {}) });
@@ -33,6 +35,7 @@ export async function startSealedVault(options: SealedServerOptions): Promise<Va
   log.info('vault listens', { ...listening.address });
   return {
     address: listening.address,
+    reopenLogs: () => vault.reopenLogs(),
     async close() {
       await listening.close();
       await vault.seal();

@@ -108,6 +108,11 @@ export class SealedVault implements Core {
     });
   }
 
+  /** See `OpenVault`; a sealed server has none open. */
+  async reopenLogs(): Promise<void> {
+    await this.#open?.vault.reopenLogs();
+  }
+
   /** From now on requests are refused; resolves once the keys are gone. */
   async seal(): Promise<void> {
     const open = this.#open;

@@ -1,3 +1,4 @@
+import type { Auditor } from '../audit/auditor.ts';
 import type { Mount } from '../mount/mount.ts';
 import type { Mounts } from '../mount/mounts.ts';
 import type { Policies } from '../policy/policies.ts';
@@ -15,6 +16,7 @@ export interface SealControl {
 
 /** What the paths below `sys/` work on. */
 export interface SysContext {
+  auditor: Auditor;
   tokens: Tokens;
   policies: Policies;
   mounts: () => Mounts;
