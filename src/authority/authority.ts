@@ -3,6 +3,7 @@ import { type CaIssuing, caIssuing } from './ca-issuing.ts';
 import { crlKeeper } from './crl.ts';
 import { findIssuer, findKey, issuerKey } from './holdings.ts';
 import type { CaKey, Issuer } from './issuer.ts';
+import { type Leaves, leavesOf } from './leaves.ts';
 import { type AuthorityOptions, Ledger, storedSerial } from './ledger.ts';
 import { type Revocations, storedRevocations } from './revocations.ts';
 import { type Roles, storedRoles } from './roles.ts';
@@ -12,6 +13,7 @@ import { checkUse } from './signing-issuer.ts';
 /** A certification authority, whatever protocol speaks for it. What its calls answer is durable by then. */
 export interface Authority extends CaIssuing, AuthoritySettings {
   readonly roles: Roles;
+  readonly leaves: Leaves;
   readonly revocations: Revocations;
   issuers(): readonly Issuer[];
   /** @throws Fault `authority.issuer.absent` */
@@ -42,6 +44,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     ...caIssuing(ledger),
     ...authoritySettings(ledger),
     roles: storedRoles(options),
+    leaves: leavesOf(ledger),
     revocations: storedRevocations(ledger),
     issuers: () => ledger.holdings().issuers,
     issuer: (reference) => findIssuer(ledger.holdings(), reference),

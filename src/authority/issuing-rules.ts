@@ -205,7 +205,7 @@ function caExtensions(request: CaRequest, parts: ExtensionParts): Extension[] {
 }
 
 /** Where changes since the last CRL are found: the syntax of CRL distribution points (RFC 5280 section 4.2.1.15). */
-function freshestCrl(urls: readonly string[]): Extension {
+export function freshestCrl(urls: readonly string[]): Extension {
   return { ...crlDistributionPoints(urls), oid: oids.freshestCrl };
 }
 
@@ -233,7 +233,7 @@ function subjectSerial({ subject }: CertificateRequest): string {
 const issuersOwn: readonly string[] = [oids.basicConstraints, oids.authorityKeyIdentifier];
 
 /** The request's extensions in place of our own of the same kind, and after them the rest of its. */
-function withRequested(own: readonly Extension[], requested: readonly Extension[]): Extension[] {
+export function withRequested(own: readonly Extension[], requested: readonly Extension[]): Extension[] {
   const taken = requested.filter(({ oid }) => !issuersOwn.includes(oid));
   const replaced = own
     // Without one in the request there are no alternative names: they too are the request's.

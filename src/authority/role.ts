@@ -107,7 +107,12 @@ const keyBits: Readonly<Record<string, { usual: number; known?: readonly number[
   any: { usual: 0 },
 };
 
-function settleKey({ key_type, key_bits, signature_bits }: Role) {
+/** The sizes that go with a kind of key, where they are left open. @throws Fault `authority.role` */
+export function settleKey({
+  key_type,
+  key_bits,
+  signature_bits,
+}: Pick<Role, 'key_type' | 'key_bits' | 'signature_bits'>) {
   const kind = Object.hasOwn(keyBits, key_type) ? keyBits[key_type] : undefined;
   if (!kind) throw problem(`unknown key type ${key_type}`);
   const bits = key_bits === 0 ? kind.usual : key_bits;

@@ -9,6 +9,8 @@ export interface ValidityRequest {
   notAfterMs?: number;
   /** How far back the certificate begins, for peers whose clocks lag. */
   backdateMs: number;
+  /** When it begins, in place of that. */
+  notBeforeMs?: number;
 }
 
 export interface TtlLimits {
@@ -59,7 +61,7 @@ export function decideValidity(
     );
     ttlMs = limits.maxTtlMs;
   }
-  const notBefore = wholeSeconds(nowMs - request.backdateMs);
+  const notBefore = wholeSeconds(request.notBeforeMs ?? nowMs - request.backdateMs);
   const asked = wholeSeconds(request.notAfterMs ?? nowMs + ttlMs);
   const notAfter = issuer ? withinIssuer(asked, nowMs, issuer) : asked;
   if (notAfter <= notBefore) {

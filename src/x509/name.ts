@@ -37,6 +37,8 @@ export interface NameParts {
   postalCode?: readonly string[];
   commonName?: string;
   serialNumber?: string;
+  /** RFC 4519 section 2.39, each in an RDN of its own. */
+  userIds?: readonly string[];
 }
 
 /** The order in which Go's pkix.Name encodes its parts, and with it Vault, cert-manager and step. */
@@ -50,6 +52,7 @@ const partOrder = [
   ['postalCode', oids.postalCode],
   ['commonName', oids.commonName],
   ['serialNumber', oids.serialNumber],
+  ['userIds', oids.userId],
 ] as const satisfies readonly (readonly [keyof NameParts, string])[];
 
 /**
@@ -62,7 +65,8 @@ export function nameOf(parts: NameParts): Name {
     const given = parts[part];
     const values = (typeof given === 'string' ? [given] : (given ?? [])).filter((value) => value !== '');
     if (values.length === 0) return [];
-    return [values.map((value) => ({ oid, value, tag: directoryStringTag(value) }))];
+    const attributes = values.map((value) => ({ oid, value, tag: directoryStringTag(value) }));
+    return part === 'userIds' ? attributes.map((attribute) => [attribute]) : [attributes];
   });
   const der = writeDer((writer) =>
     writer.sequence(() => {

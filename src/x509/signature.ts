@@ -25,7 +25,8 @@ export interface SignatureAlgorithm {
   padding?: 'PKCS#1 v1.5' | 'PSS';
 }
 
-type NewHash = Exclude<Hash, 'SHA-1'>;
+/** The hashes that signatures are made with. */
+export type NewHash = Exclude<Hash, 'SHA-1'>;
 
 const nodeHash = { 'SHA-1': 'sha1', 'SHA-256': 'sha256', 'SHA-384': 'sha384', 'SHA-512': 'sha512' } as const;
 const ecdsaOid = {
