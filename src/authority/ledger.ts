@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Entropy } from '../base/entropy.ts';
 import { Fault } from '../base/fault.ts';
+import type { Following } from '../store/following.ts';
 import type { Batch, Store } from '../store/store.ts';
 import { type Certificate, newSerial, serialText } from '../x509/certificate.ts';
 import type { AiaUrls } from './ca-request.ts';
@@ -17,6 +18,8 @@ export interface AuthorityOptions {
   limits: () => TtlLimits;
   /** What must hold in the store for anything written here to count. */
   guard: () => { key: string; revision: number };
+  /** Tells what other nodes change; none where nobody else writes to the store. */
+  following?: Following;
 }
 
 /** More conflicts than this in a row mean that something else is wrong. */
@@ -37,7 +40,11 @@ export class Ledger {
   }
 
   static async open(options: AuthorityOptions): Promise<Ledger> {
-    return new Ledger(options, await readHoldings(options.store, options.prefix, nothing));
+    const ledger = new Ledger(options, nothing);
+    const { issuers, keys, settings } = ledger.at;
+    options.following?.follow([issuers, keys, settings], () => ledger.reload());
+    await ledger.reload();
+    return ledger;
   }
 
   holdings(): Holdings {
@@ -59,6 +66,8 @@ export class Ledger {
       } catch (error) {
         if (!(error instanceof Fault) || error.code !== 'store.conflict' || attempt === attemptLimit)
           throw error;
+        // What the guard is read from may be out of date, too.
+        await this.options.following?.fresh();
         await this.reload();
       }
     }

@@ -79,6 +79,7 @@ export class History {
   since({ prefixes, after }: { prefixes: readonly string[]; after: number }): ChangedKeys {
     const upTo = this.newest;
     checkAfter(after, { from: this.#floor, to: upTo });
+    if (after === upTo) return { upTo, more: false, commits: [] };
     const told = new Set<string>();
     const fresh = (key: string) => {
       if (told.has(key) || !prefixes.some((prefix) => key.startsWith(prefix))) return false;
@@ -93,7 +94,7 @@ export class History {
       const puts = commit.puts.filter(fresh);
       if (puts.length + deletes.length > 0) commits.push({ revision, puts, deletes });
     }
-    return { upTo, commits: commits.toReversed() };
+    return { upTo, more: false, commits: commits.toReversed() };
   }
 
   readonly arm: Arm = async () => {

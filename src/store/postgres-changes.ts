@@ -60,5 +60,5 @@ export function readChangedRows(rows: readonly ChangedRow[], after: number): Cha
     if (commits.at(-1)?.revision !== revision) commits.push({ revision, puts: [], deletes: [] });
     commits.at(-1)![gone ? 'deletes' : 'puts'].push(key.toString());
   }
-  return { upTo: Number(up_to), commits };
+  return { upTo: Number(up_to), more: Number(up_to) < Number(newest), commits };
 }

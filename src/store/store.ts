@@ -35,8 +35,10 @@ export interface WatchOptions {
 
 /** Which keys have changed, each once, at its newest change; in the order of revisions. */
 export interface ChangedKeys {
-  /** All up to this revision is told; ask again after it. The newest revision, unless there is much to tell. */
+  /** All up to this revision is told; ask again after it. */
   upTo: number;
+  /** Whether that was too much to tell at once: there is more already. */
+  more: boolean;
   commits: { revision: number; puts: string[]; deletes: string[] }[];
 }
 
@@ -74,8 +76,8 @@ export interface Store {
   /** The revision of the newest commit; 0 for an empty store. */
   revision(): Promise<number>;
   /**
-   * The keys with one of `prefixes` that any node has changed after that revision, and up to a revision that is at
-   * least the newest when this was called, unless there is too much to tell at once.
+   * The keys with one of `prefixes` that any node has changed after that revision; unless there is more, up to one
+   * that is at least the newest when this was called.
    *
    * @throws Fault `store.watch.compacted` where that is too long ago: list anew, and go on from the revision that was
    *   the newest before

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { type Entropy, uuid } from '../base/entropy.ts';
 import { Fault } from '../base/fault.ts';
 import type { Log } from '../base/log.ts';
+import { type Following, following as followStore } from '../store/following.ts';
 import type { Store } from '../store/store.ts';
 import { type ListenAddress, listen } from '../wire/http-server.ts';
 import { openAuditor } from './audit/auditor.ts';
@@ -59,6 +60,8 @@ export interface OpenVault {
 }
 
 export interface OpenOptions extends Omit<VaultOptions, 'listen'> {
+  /** Given where something else follows the same store. */
+  following?: Following;
   /** A server that is given none cannot be sealed. */
   seal?: SealControl;
 }
@@ -95,6 +98,7 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
       fix: 'start it in dev mode, with a root token',
     });
   }
+  const following = options.following ?? (await followStore(store));
   const cluster = await ensureCluster(store, entropy);
   const policies = await openPolicies(store);
   const tokens = await openTokens({ store, clock, entropy, log });
@@ -108,7 +112,7 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
   };
   // The table of mounts and the paths that change it know each other.
   let mounts: Mounts;
-  const auditor = await openAuditor({ store, clock, entropy, log, openSink: options.openSink });
+  const auditor = await openAuditor({ store, following, clock, entropy, log, openSink: options.openSink });
   const sys: SysContext = {
     auditor,
     tokens,
@@ -120,6 +124,7 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
   const token = { tokens, policies, clock, limits: () => systemLease };
   mounts = await openMounts({
     store,
+    following,
     entropy,
     log,
     engines: { pki: pkiEngine({ store, clock, entropy }) },
@@ -131,8 +136,12 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
       { mount: { ...fixed.auth[0]!, path: 'auth/token/' }, engine: engine(tokenRoutes, token) },
     ],
   });
+  const answering = core({ tokens, policies, mounts, auditor });
   return {
-    core: core({ tokens, policies, mounts, auditor }),
+    core: {
+      // Other nodes may have changed what is about to be decided on, and have been answered.
+      handle: (request) => following.fresh().then(() => answering.handle(request)),
+    },
     cluster,
     reopenLogs: () => auditor.reopen(),
     close() {
@@ -166,6 +175,14 @@ async function fixedMount(
     local: false,
     sealWrap: false,
   };
-  await store.commit({ puts: [{ key, value: Buffer.from(JSON.stringify(mount)) }] });
-  return mount;
+  try {
+    const value = Buffer.from(JSON.stringify(mount));
+    await store.commit({ expect: [{ key, revision: 0 }], puts: [{ key, value }] });
+    return mount;
+  } catch (error) {
+    // Another node on the same store was quicker.
+    const made = error instanceof Fault && error.code === 'store.conflict' ? await store.get(key) : undefined;
+    if (made) return JSON.parse(made.value.toString()) as Mount;
+    throw error;
+  }
 }

@@ -77,6 +77,7 @@ export function storeChangesContract(name: string, open: () => Promise<Store>): 
       const last = await store.commit({ deletes: ['x'] });
       expect(await store.changedKeys({ prefixes: [''], after: start })).toEqual({
         upTo: last,
+        more: false,
         commits: [
           { revision: third, puts: ['k'], deletes: [] },
           { revision: last, puts: [], deletes: ['x'] },
@@ -85,6 +86,7 @@ export function storeChangesContract(name: string, open: () => Promise<Store>): 
       expect(gone).toBe(last - 1);
       expect(await store.changedKeys({ prefixes: ['y', 'x'], after: last })).toEqual({
         upTo: last,
+        more: false,
         commits: [],
       });
     });
@@ -95,6 +97,7 @@ export function storeChangesContract(name: string, open: () => Promise<Store>): 
       await expect(refused).rejects.toEqual(expect.objectContaining({ code: 'store.conflict' }));
       expect(await store.changedKeys({ prefixes: [''], after: revision })).toEqual({
         upTo: revision,
+        more: false,
         commits: [],
       });
     });

@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Entropy } from '../../base/entropy.ts';
 import { describeError, Fault } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
+import type { Following } from '../../store/following.ts';
 import type { Store } from '../../store/store.ts';
 import { failed, invalidRequest } from '../faults.ts';
 import { type AuditDevice, type DevicePlan, planDevice } from './device.ts';
@@ -43,6 +44,7 @@ export interface Auditor {
 
 export interface AuditorOptions {
   store: Store;
+  following: Following;
   clock: Clock;
   entropy: Entropy;
   log: Log;
@@ -51,6 +53,7 @@ export interface AuditorOptions {
 
 export async function openAuditor(options: AuditorOptions): Promise<Auditor> {
   const auditor = new DeviceAuditor(options);
+  options.following.follow([devicePrefix, headersKey], () => auditor.load());
   await auditor.load();
   return auditor;
 }
@@ -75,14 +78,24 @@ class DeviceAuditor implements Auditor {
     this.#options = options;
   }
 
+  /** Reads what there is; devices that stay keep their sinks. */
   async load(): Promise<void> {
     const { store } = this.#options;
-    for (const { value } of await store.list({ prefix: devicePrefix })) {
-      const device = JSON.parse(value.toString()) as AuditDevice;
-      this.#open.set(device.path, this.#opened(device));
+    const entries = await store.list({ prefix: devicePrefix });
+    const devices = entries.map(({ value }) => JSON.parse(value.toString()) as AuditDevice);
+    for (const [path, { device, sink }] of this.#open) {
+      if (devices.some(({ key }) => key === device.key)) continue;
+      // One that was enabled since the listing is there, though not in it.
+      const now = await store.get(devicePrefix + path);
+      if (now && (JSON.parse(now.value.toString()) as AuditDevice).key === device.key) continue;
+      this.#open.delete(path);
+      await sink.close();
+    }
+    for (const device of devices) {
+      if (!this.#open.has(device.path)) this.#open.set(device.path, this.#opened(device));
     }
     const headers = await store.get(headersKey);
-    if (headers) this.#headers = new Map(Object.entries(JSON.parse(headers.value.toString()) as object));
+    this.#headers = new Map(Object.entries(headers ? (JSON.parse(headers.value.toString()) as object) : {}));
   }
 
   request(exchange: Exchange): Promise<void> {
@@ -119,7 +132,10 @@ class DeviceAuditor implements Auditor {
       expect: [{ key, revision: 0 }],
       puts: [{ key, value: Buffer.from(JSON.stringify(device)) }],
     });
+    // It may have been seen in the store already.
+    const seen = this.#open.get(device.path);
     this.#open.set(device.path, opened);
+    await seen?.sink.close();
   }
 
   async disable(path: string): Promise<void> {

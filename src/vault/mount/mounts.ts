@@ -1,6 +1,7 @@
 import { type Entropy, uuid } from '../../base/entropy.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
+import type { Following } from '../../store/following.ts';
 import type { Store } from '../../store/store.ts';
 import { invalidRequest } from '../faults.ts';
 import type { Engine } from '../routing/route.ts';
@@ -9,6 +10,10 @@ import type { Mount } from './mount.ts';
 /** Paths that are Vault's own, whether or not there is anything below them here. */
 const ownPaths = ['audit/', 'auth/', 'cubbyhole/', 'identity/', 'sys/'];
 const tablePrefix = 'mount/';
+/** Changes with every new mount: two nodes that each take a path that is free must not both get it. */
+const takenKey = 'mounts-taken';
+/** More conflicts than this in a row mean that something else is wrong. */
+const attemptLimit = 10;
 /** Mounts whose data is being removed: finished at the next start where a crash came between. */
 const leavingPrefix = 'unmounting/';
 const removalSize = 500;
@@ -27,12 +32,15 @@ export interface MountView {
   current(): Mount;
   /** What must hold in the store for a write of the engine to count: that the mount is still there as it is. */
   guard(): { key: string; revision: number };
+  /** For what the engine keeps in memory; ends with the mount. */
+  following: Following;
 }
 
 export type EngineMaker = (view: MountView) => Promise<Engine>;
 
 export interface MountsOptions {
   store: Store;
+  following: Following;
   entropy: Entropy;
   log: Log;
   /** By type, what a user may mount. */
@@ -58,12 +66,16 @@ export interface Mounts {
 
 interface Row extends Mounted {
   mount: Mount;
+  /** 0 until it is written. */
   revision: number;
+  /** Ends what its engine follows. */
+  leave: () => void;
 }
 
 export async function openMounts(options: MountsOptions): Promise<Mounts> {
   await finishRemovals(options);
   const table = new MountTable(options);
+  options.following.follow([tablePrefix, takenKey], () => table.load());
   await table.load();
   return table;
 }
@@ -71,16 +83,48 @@ export async function openMounts(options: MountsOptions): Promise<Mounts> {
 class MountTable implements Mounts {
   readonly #options: MountsOptions;
   readonly #rows = new Map<string, Row>();
+  /** The revision of `takenKey` that the rows are at least as new as. */
+  #taken = 0;
+  #loading: Promise<void> = Promise.resolve();
 
   constructor(options: MountsOptions) {
     this.#options = options;
   }
 
-  async load(): Promise<void> {
-    for (const { value, revision } of await this.#options.store.list({ prefix: tablePrefix })) {
+  /** Reads the table anew; rows that have not changed stay, and with them their engines. */
+  load(): Promise<void> {
+    const read = () => this.#read();
+    this.#loading = this.#loading.then(read, read);
+    return this.#loading;
+  }
+
+  async #read(): Promise<void> {
+    const { store } = this.#options;
+    const taken = (await store.get(takenKey))?.revision ?? 0;
+    const entries = await store.list({ prefix: tablePrefix });
+    for (const { value, revision } of entries) {
       const mount = JSON.parse(value.toString()) as Mount;
-      this.#rows.set(mount.path, await this.#openRow(mount, revision));
+      const row = this.#rows.get(mount.path);
+      if (row?.mount.uuid === mount.uuid) {
+        if (revision > row.revision) Object.assign(row, { mount, revision });
+      } else {
+        row?.leave();
+        this.#rows.set(mount.path, await this.#openRow(mount, revision));
+      }
     }
+    const listed = new Set(entries.map(({ key }) => key));
+    for (const row of [...this.#rows.values()]) {
+      const key = tablePrefix + row.mount.uuid;
+      // What was written since the listing is there, though not in it.
+      if (row.revision > 0 && !listed.has(key) && !(await store.get(key))) this.#drop(row);
+    }
+    this.#taken = taken;
+  }
+
+  #drop(row: Row): void {
+    const { path } = row.mount;
+    if (this.#rows.get(path) === row) this.#rows.delete(path);
+    row.leave();
   }
 
   get types(): readonly string[] {
@@ -113,26 +157,57 @@ class MountTable implements Mounts {
     // Taken at once, so that of two concurrent calls one is refused.
     this.#rows.set(mount.path, row);
     try {
-      row.revision = await this.#write(mount, 0);
+      row.revision = await this.#claim(mount);
     } catch (error) {
-      this.#rows.delete(mount.path);
+      this.#drop(row);
       throw error;
     }
     return mount;
   }
 
-  async tune(path: string, change: (mount: Mount) => Mount): Promise<void> {
-    const row = this.#rows.get(path);
-    if (!row) {
-      throw invalidRequest(
-        this.#fixedAt(path)
-          ? `cannot tune ${JSON.stringify(path)}`
-          : `tune of path "${path}" failed: no mount entry found`,
-      );
+  /** Writes a new mount unless another node has meanwhile taken its path. */
+  async #claim(mount: Mount): Promise<number> {
+    const key = tablePrefix + mount.uuid;
+    const puts = [
+      { key, value: Buffer.from(JSON.stringify(mount)) },
+      { key: takenKey, value: Buffer.from(mount.path) },
+    ];
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const expect = [{ key: takenKey, revision: this.#taken }];
+        this.#taken = await this.#options.store.commit({ expect, puts });
+        return this.#taken;
+      } catch (error) {
+        if (!isConflict(error) || attempt === attemptLimit) throw error;
+        const own = this.#rows.get(mount.path);
+        this.#rows.delete(mount.path);
+        await this.load();
+        this.#assertFree(mount.path);
+        this.#rows.set(mount.path, own!);
+      }
     }
-    const mount = change(row.mount);
-    row.revision = await this.#write(mount, row.revision);
-    row.mount = mount;
+  }
+
+  async tune(path: string, change: (mount: Mount) => Mount): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const row = this.#rows.get(path);
+      if (!row) {
+        throw invalidRequest(
+          this.#fixedAt(path)
+            ? `cannot tune ${JSON.stringify(path)}`
+            : `tune of path "${path}" failed: no mount entry found`,
+        );
+      }
+      const mount = change(row.mount);
+      try {
+        const revision = await this.#write(mount, row.revision);
+        if (revision > row.revision) Object.assign(row, { mount, revision });
+        return;
+      } catch (error) {
+        if (!isConflict(error) || attempt === attemptLimit) throw error;
+        await this.load();
+      }
+    }
   }
 
   async disable(path: string): Promise<void> {
@@ -146,7 +221,7 @@ class MountTable implements Mounts {
       deletes: [tablePrefix + id],
     });
     // From here on nothing that is still under way below it can write: its guard is gone.
-    this.#rows.delete(path);
+    this.#drop(row);
     await removeData(store, id);
   }
 
@@ -163,11 +238,21 @@ class MountTable implements Mounts {
         fix: 'run the version that wrote the store',
       });
     }
-    const row = { mount, revision } as Row;
+    const ends: (() => void)[] = [];
+    const { following } = this.#options;
+    const row = { mount, revision, leave: () => ends.splice(0).forEach((end) => end()) } as Row;
     const view: MountView = {
       prefix: `data/${mount.uuid}/`,
       current: () => row.mount,
       guard: () => ({ key: tablePrefix + mount.uuid, revision: row.revision }),
+      following: {
+        follow(prefixes, reload) {
+          const end = following.follow(prefixes, reload);
+          ends.push(end);
+          return end;
+        },
+        fresh: () => following.fresh(),
+      },
     };
     return Object.assign(row, { engine: await make(view) });
   }
@@ -185,6 +270,10 @@ class MountTable implements Mounts {
     const taken = [...this.#rows.keys()].find((other) => other.startsWith(path) || path.startsWith(other));
     if (taken !== undefined) throw invalidRequest(`path is already in use at ${taken}`);
   }
+}
+
+function isConflict(error: unknown): boolean {
+  return error instanceof Fault && error.code === 'store.conflict';
 }
 
 async function finishRemovals({ store, log }: MountsOptions): Promise<void> {

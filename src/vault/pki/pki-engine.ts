@@ -31,6 +31,7 @@ export function pkiEngine(options: { store: Store; clock: Clock; entropy: Entrop
       prefix: mount.prefix,
       limits: () => leaseLimits(mount.current()),
       guard: () => mount.guard(),
+      following: mount.following,
     });
     return engine(pkiRoutes, authority);
   };
