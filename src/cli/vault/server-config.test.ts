@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { readServerConfig } from './server-config.ts';
 
+const read = (source: string, env = {}) => readServerConfig(source, env);
+
 const listener = 'listener "tcp" {\n  address = "127.0.0.1:8300"\n  tls_disable = true\n}\n';
 const storage = 'storage "file" { path = "/var/lib/capstan" }\n';
 
@@ -11,10 +13,10 @@ log_level = "warn"
 disable_mlock = true
 ui = false
 `;
-  expect(readServerConfig(source)).toEqual({
+  expect(read(source)).toEqual({
     listen: { host: '127.0.0.1', port: 8_300 },
     tls: undefined,
-    storagePath: '/var/lib/capstan',
+    storage: { path: '/var/lib/capstan' },
     apiAddress: 'http://127.0.0.1:8300',
     logLevel: 'warn',
   });
@@ -23,16 +25,16 @@ ui = false
 test('TLS is on where it is not put off, and takes both files', () => {
   const source = (lines: string) => `listener "tcp" {\n${lines}\n}\n${storage}`;
   const files = 'tls_cert_file = "a.pem"\ntls_key_file = "a.key"';
-  expect(readServerConfig(source(files))).toMatchObject({
+  expect(read(source(files))).toMatchObject({
     listen: { host: '127.0.0.1', port: 8_200 },
     tls: { certFile: 'a.pem', keyFile: 'a.key' },
   });
-  expect(readServerConfig(source(`${files}\ntls_disable = "false"`)).tls).toBeDefined();
+  expect(read(source(`${files}\ntls_disable = "false"`)).tls).toBeDefined();
   for (const off of ['1', '"1"', 'true', '"true"']) {
-    expect(readServerConfig(source(`tls_disable = ${off}`)).tls).toBeUndefined();
+    expect(read(source(`tls_disable = ${off}`)).tls).toBeUndefined();
   }
-  expect(() => readServerConfig(source(''))).toThrow('listener "tcp": tls_cert_file is missing');
-  expect(() => readServerConfig(source('tls_cert_file = "a"'))).toThrow('tls_key_file is missing');
+  expect(() => read(source(''))).toThrow('listener "tcp": tls_cert_file is missing');
+  expect(() => read(source('tls_cert_file = "a"'))).toThrow('tls_key_file is missing');
 });
 
 test('JSON says the same', () => {
@@ -40,9 +42,9 @@ test('JSON says the same', () => {
     listener: [{ tcp: { address: '[::1]:8200', tls_disable: 1 } }],
     storage: { capstan: { path: 'data' } },
   };
-  expect(readServerConfig(JSON.stringify(json))).toMatchObject({
+  expect(read(JSON.stringify(json))).toMatchObject({
     listen: { host: '::1', port: 8_200 },
-    storagePath: 'data',
+    storage: { path: 'data' },
   });
 });
 
@@ -58,19 +60,37 @@ test.each([
   ['listener "unix" { address = "/a" }', 'there may be one listener only'],
   ['}', 'At 6:1'],
 ])('%s is refused by name', (line, message) => {
-  expect(() => readServerConfig(`${listener}${storage}${line}`)).toThrow(message);
+  expect(() => read(`${listener}${storage}${line}`)).toThrow(message);
 });
 
 test('what is missing or of another kind is told', () => {
-  expect(() => readServerConfig(storage)).toThrow('listener "tcp" { ... } is missing');
-  expect(() => readServerConfig(listener)).toThrow(
-    'storage "file" { ... } or storage "capstan" { ... } is missing',
+  expect(() => read(storage)).toThrow('listener "tcp" { ... } is missing');
+  expect(() => read(listener)).toThrow(
+    'storage "file" { ... } or storage "capstan" { ... } or storage "postgresql" { ... } is missing',
   );
-  expect(() => readServerConfig(`${listener}storage "raft" { path = "a" }`)).toThrow(
+  expect(() => read(`${listener}storage "raft" { path = "a" }`)).toThrow(
     'storage "raft" (line 5) is not supported; use storage "file"',
   );
-  expect(() => readServerConfig(`${listener}storage "file" {}`)).toThrow('storage "file": path is missing');
-  expect(() => readServerConfig(`${listener}storage "file" { path = "a"\n node_id = "b" }`)).toThrow(
+  expect(() => read(`${listener}storage "file" {}`)).toThrow('storage "file": path is missing');
+  expect(() => read(`${listener}storage "file" { path = "a"\n node_id = "b" }`)).toThrow(
     'storage "file": node_id (line 6) is not supported',
   );
+});
+
+test('a database is told by its address, which the environment may hold instead', () => {
+  const database = (lines: string) => `${listener}storage "postgresql" {\n${lines}\n}\n`;
+  const url = (source: string, env = {}) => {
+    const { storage: found } = read(source, env);
+    return 'url' in found ? found.url.reveal() : undefined;
+  };
+  const written = database('connection_url = "postgres://a:b@c/d"\nha_enabled = "true"');
+  expect(url(written)).toBe('postgres://a:b@c/d');
+  expect(JSON.stringify(read(written))).not.toContain('a:b');
+  const env = { VAULT_PG_CONNECTION_URL: 'postgres://e' };
+  expect([url(written, env), url(database(''), env)]).toEqual(['postgres://e', 'postgres://e']);
+  expect(() => read(database(''))).toThrow(
+    'connection_url is missing, and VAULT_PG_CONNECTION_URL is not set',
+  );
+  expect(() => read(database('ha_enabled = "false"'), env)).toThrow('any number of nodes');
+  expect(() => read(database('table = "a"'), env)).toThrow('storage "postgresql": table (line 6) is not');
 });

@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { openSealedStore } from '../../app/sealed-store.ts';
 import { aborted } from '../../base/abort.ts';
 import { type ClockScale, scaledClock } from '../../base/clock.ts';
 import { randomText } from '../../base/entropy.ts';
 import { describeError, Fault } from '../../base/fault.ts';
 import { jsonLog, type LogLevel } from '../../base/log.ts';
-import { embeddedStore } from '../../store/embedded.ts';
 import { type OpenSink, systemSinks } from '../../vault/audit/sink.ts';
 import { startVault } from '../../vault/server.ts';
 import { formatAddress, parseListenAddress } from '../../wire/http-server.ts';
@@ -15,6 +14,7 @@ import { version } from '../version.ts';
 import { Failure } from './failure.ts';
 import { type Flag, type Flags, parseFlags } from './flags.ts';
 import { readServerConfig, type ServerConfig } from './server-config.ts';
+import { describeStorage, openStorage } from './storage.ts';
 
 const help = `Starts a server that speaks Vault's API: the PKI engine, tokens and policies.
 
@@ -29,6 +29,14 @@ Usage: capstan vault server -config=FILE
                                     tls_key_file  = "server.key"
                                   }
                                   storage "file" { path = "/var/lib/capstan" }
+
+                                or, for any number of servers side by side,
+
+                                  storage "postgresql" {
+                                    connection_url = "postgres://..."
+                                  }
+
+                                whose address VAULT_PG_CONNECTION_URL may give.
 
                                 tls_disable, api_addr and log_level are the other
                                 settings there are. capstan vault operator init and
@@ -141,7 +149,7 @@ function sinks({ stdout }: CommandContext): OpenSink {
 /** As a configuration file says: sealed until enough shares of its key are given. */
 async function serveSealed(path: string, given: Flags, context: CommandContext): Promise<number> {
   const file = resolve(context.cwd, path);
-  const config = readServerConfig(readText(file, 'the configuration'));
+  const config = readServerConfig(readText(file, 'the configuration'), context.env);
   const clock = scaledClock(readScale(given));
   const level = readLevel(given.text('log-level') || config.logLevel || '');
   const log = jsonLog(clock, (line) => context.stderr.write(line), level);
@@ -150,7 +158,7 @@ async function serveSealed(path: string, given: Flags, context: CommandContext):
     key: readText(resolve(context.cwd, config.tls.keyFile), 'tls_key_file'),
   };
   const { startSealedVault } = await import('../../vault/seal/sealed-server.ts');
-  const store = embeddedStore({ path: join(resolve(context.cwd, config.storagePath), 'store.db') });
+  const store = await openStorage(config.storage, context.cwd);
   try {
     const server = await startSealedVault({
       store,
@@ -207,12 +215,12 @@ function newRootToken({ entropy }: CommandContext): string {
   return `hvs.${randomText(entropy, 24, base62)}`;
 }
 
-function sealedBanner(address: string, { tls, storagePath, apiAddress }: ServerConfig): string {
+function sealedBanner(address: string, { tls, storage, apiAddress }: ServerConfig): string {
   return `==> Vault server configuration:
 
              Api Address: ${apiAddress ?? `${tls ? 'https' : 'http'}://${address}`}
               Listener 1: tcp (addr: "${address}", max_request_duration: "1m30s", max_request_size: "33554432", tls: "${tls ? 'enabled' : 'disabled'}")
-                 Storage: embedded (${storagePath})
+                 Storage: ${describeStorage(storage)}
                  Version: Capstan v${version()}
 
 ==> Vault server started! Log data will stream in below:
