@@ -12,6 +12,7 @@ import {
 import type { Mounted, Mounts } from './mount/mounts.ts';
 import type { Policies } from './policy/policies.ts';
 import type { Answer, Caller, Captures, Match, VaultRequest } from './routing/route.ts';
+import { isUsableFrom } from './token/bound-cidrs.ts';
 import type { Tokens } from './token/tokens.ts';
 
 /** What a request is answered with, and how it is to be put. */
@@ -38,10 +39,12 @@ export interface CoreOptions {
 
 export function core({ tokens, policies, mounts, auditor }: CoreOptions): Core {
   /** The caller by their token, one use of which is spent. @throws Fault `vault.denied` */
-  async function authenticate({ token: id }: VaultRequest): Promise<Caller> {
+  async function authenticate({ token: id, origin }: VaultRequest): Promise<Caller> {
     if (!id) throw permissionDenied();
     const presented = await tokens.lookup(id);
     if (!presented) throw permissionDenied('invalid token');
+    // From elsewhere it is no token, and costs none of its uses.
+    if (!isUsableFrom(presented.token, origin.remoteAddress)) throw permissionDenied();
     const token = await tokens.use(presented);
     if (!token) throw permissionDenied('invalid token');
     return { presented: { ...presented, token }, access: await policies.access(token.policies) };
@@ -126,9 +129,9 @@ export function core({ tokens, policies, mounts, auditor }: CoreOptions): Core {
   };
 
   /** On an open route a good token still tells who asks; a bad one, or none, is nobody. */
-  async function bestEffort({ token: id }: VaultRequest): Promise<Caller> {
+  async function bestEffort({ token: id, origin }: VaultRequest): Promise<Caller> {
     const presented = id ? await tokens.lookup(id) : undefined;
-    if (!presented) return nobody;
+    if (!presented || !isUsableFrom(presented.token, origin.remoteAddress)) return nobody;
     return { presented, access: await policies.access(presented.token.policies) };
   }
 }
@@ -151,6 +154,7 @@ const nobody: Caller = {
     revision: 0,
     token: {
       name: '',
+      type: 'service',
       accessor: '',
       policies: [],
       path: '',

@@ -121,7 +121,7 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
     fixed,
     ...(seal ? { seal } : {}),
   };
-  const token = { tokens, policies, clock, limits: () => systemLease };
+  const token = { tokens, policies, clock, limits: () => systemLease, renewer: () => undefined };
   mounts = await openMounts({
     store,
     following,

@@ -16,6 +16,23 @@ export interface TokenContext {
   policies: Policies;
   clock: Clock;
   limits(): LeaseLimits;
+  /** What renews the logins of the auth mount at `path`; undefined where none is there any more. */
+  renewer(path: string): Renewer | undefined;
+}
+
+/**
+ * How an auth method renews a token that came from one of its logins: what its role, say, now gives.
+ *
+ * @throws Fault where it does not any more
+ */
+export type Renewer = (token: Token) => Promise<RenewalTerms>;
+
+export interface RenewalTerms {
+  /** 0 for the default of `limits`. */
+  ttlMs: number;
+  /** 0 for a token that is not periodic. */
+  periodMs: number;
+  limits: LeaseLimits;
 }
 
 const tokenField = { token: 'text' } as const satisfies FieldTable;
@@ -111,8 +128,8 @@ async function create(
   };
 }
 
-/** What clients take a token from: the answer of a login, a creation or a renewal. */
-function describeAuth(token: Token, id: string): Record<string, unknown> {
+/** What clients take a token from: the `auth` of a login, a creation or a renewal. */
+export function describeAuth(token: Token, id: string): Record<string, unknown> {
   return {
     client_token: id,
     accessor: token.accessor,
@@ -122,7 +139,7 @@ function describeAuth(token: Token, id: string): Record<string, unknown> {
     lease_duration: token.ttlMs / 1_000,
     renewable: token.renewable,
     entity_id: '',
-    token_type: 'service',
+    token_type: token.type,
     orphan: token.parent === undefined,
     mfa_requirement: null,
     num_uses: Math.max(0, token.numUses),
@@ -175,11 +192,13 @@ function describeToken(token: Token, id: string, nowMs: number): Record<string, 
     num_uses: Math.max(0, token.numUses),
     orphan: token.parent === undefined,
     path: token.path,
+    ...(token.boundCidrs ? { bound_cidrs: token.boundCidrs } : {}),
     ...(token.periodMs > 0 ? { period: token.periodMs / 1_000 } : {}),
     policies: token.policies,
     renewable: token.renewable,
+    ...(token.role === undefined ? {} : { role: token.role }),
     ttl: remainingSeconds(token, nowMs),
-    type: 'service',
+    type: token.type,
   };
 }
 
@@ -203,17 +222,29 @@ async function extend(
   found: Token,
   { id, incrementMs }: { id: string; incrementMs: number },
 ): Promise<Answer> {
+  if (!found.renewable) throw invalidRequest('lease is not renewable');
+  const terms = await renewalTerms(context, found);
   const nowMs = context.clock.now();
   let warnings: string[] = [];
   let ttlMs = 0;
   const token = await context.tokens.extend(found, (current) => {
-    if (!current.renewable) throw invalidRequest('lease is not renewable');
     const lastTtlMs = current.renewedTtlMs ?? current.ttlMs;
-    const request = { ...current, incrementMs, ttlMs: lastTtlMs, startMs: current.createdMs };
-    ({ ttlMs, warnings } = leaseLifetime(request, context.limits(), nowMs));
+    const request = { ...current, ttlMs: lastTtlMs, ...terms, incrementMs, startMs: current.createdMs };
+    ({ ttlMs, warnings } = leaseLifetime(request, terms.limits, nowMs));
     return { ...current, expiresMs: nowMs + ttlMs, renewedMs: nowMs, renewedTtlMs: ttlMs };
   });
   return { auth: { ...describeAuth(token, id), lease_duration: ttlMs / 1_000 }, warnings };
+}
+
+/** The token's own terms, but for one that came from a login. */
+async function renewalTerms(
+  { renewer, limits }: TokenContext,
+  token: Token,
+): Promise<Partial<RenewalTerms> & Pick<RenewalTerms, 'limits'>> {
+  if (!token.login) return { limits: limits() };
+  const renew = renewer(token.login.mount);
+  if (!renew) throw invalidRequest('failed to renew entry: route entry not found');
+  return renew(token);
 }
 
 async function revoke({ tokens }: TokenContext, id: string): Promise<undefined> {

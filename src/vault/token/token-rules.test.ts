@@ -7,6 +7,7 @@ import { planToken, type TokenCircumstances } from './token-rules.ts';
 const nowMs = Date.UTC(2026, 0, 1, 0, 0, 0, 123);
 const parent: Token = {
   name: 'parent',
+  type: 'service',
   accessor: 'a',
   policies: ['app', 'default', 'ops'],
   path: 'auth/token/create',

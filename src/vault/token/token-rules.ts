@@ -2,7 +2,7 @@ import { invalidRequest } from '../faults.ts';
 import { durationMs } from '../routing/coerce.ts';
 import type { FieldTable, FieldValues } from '../routing/fields.ts';
 import { type LeaseLimits, leaseLifetime } from './lifetime.ts';
-import type { Token } from './token.ts';
+import type { NewToken, Token } from './token.ts';
 
 /** The parameters of `auth/token/create`. Lists of policies are not split at commas. */
 export const createFields = {
@@ -26,7 +26,7 @@ export interface TokenPlan {
   /** The id that the caller chose; undefined where one is to be drawn. */
   id: string | undefined;
   /** The token but for its names. */
-  token: Omit<Token, 'name' | 'accessor'>;
+  token: NewToken;
   warnings: string[];
 }
 

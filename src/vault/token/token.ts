@@ -1,8 +1,12 @@
-/** A token as the store keeps it. The token's own text is nowhere: only its salted name is. */
+/** A service token is kept in the store; a batch token holds all there is to know of it, and costs no write. */
+export type TokenType = 'service' | 'batch';
+
+/** A token as the store keeps it, or a batch token holds it. The token's own text is nowhere: only its salted name is. */
 export interface Token {
   /** HMAC of the token under the store's salt, hexadecimal: what everything else refers to it by. */
   name: string;
-  /** Stands for the token where the token must not be shown. */
+  type: TokenType;
+  /** Stands for the token where the token must not be shown; empty for a batch token, which has none. */
   accessor: string;
   policies: readonly string[];
   /** Where it was made: `auth/token/create`. */
@@ -24,7 +28,24 @@ export interface Token {
   renewedMs?: number;
   /** The time to live that its last renewal gave it: what the next one gives where it asks for nothing else. */
   renewedTtlMs?: number;
+  /** Where it may be used from, as `readCidrs` writes it; anywhere where absent. */
+  boundCidrs?: readonly string[];
+  /** The token role that it was made by. */
+  role?: string;
+  /** Where it came from a login: what its renewal is decided from. */
+  login?: Login;
 }
+
+/** The auth method that a token came from. */
+export interface Login {
+  /** Path of the auth mount: `auth/approle/`. */
+  mount: string;
+  /** What its method wants to know again at a renewal, such as the role's name; never shown. */
+  internal: Readonly<Record<string, unknown>>;
+}
+
+/** A token to be made: all but what is drawn for it. A service token where nothing is said. */
+export type NewToken = Omit<Token, 'name' | 'accessor' | 'type'> & { type?: TokenType };
 
 /** A token with the text it was presented by. */
 export interface PresentedToken {
@@ -40,7 +61,7 @@ export function isAlive(token: Token, nowMs: number): boolean {
 }
 
 /** Whether its time is over; one that is used up may still be the parent of others until it is revoked. */
-export function isOver({ expiresMs }: Token, nowMs: number): boolean {
+export function isOver({ expiresMs }: Pick<Token, 'expiresMs'>, nowMs: number): boolean {
   return expiresMs !== undefined && nowMs >= expiresMs;
 }
 

@@ -1,17 +1,18 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { hourMs } from '../../base/duration.ts';
 import { seededEntropy } from '../../base/entropy.ts';
 import { silentLog } from '../../base/log.ts';
 import { ManualClock } from '../../base/manual-clock.ts';
 import { memoryStore } from '../../store/memory.ts';
 import type { Store } from '../../store/store.ts';
-import type { Token } from './token.ts';
+import type { NewToken } from './token.ts';
 import { openTokens, type Tokens } from './tokens.ts';
 
 let store: Store;
 let clock: ManualClock;
 let tokens: Tokens;
-const open = () => openTokens({ store, clock, entropy: seededEntropy('t'), log: silentLog });
+let opened = 0;
+const open = () => openTokens({ store, clock, entropy: seededEntropy(`t${++opened}`), log: silentLog });
 
 beforeEach(async () => {
   store = memoryStore();
@@ -19,7 +20,7 @@ beforeEach(async () => {
   tokens = await open();
 });
 
-function plan(changes: Partial<Token> = {}): Omit<Token, 'name' | 'accessor'> {
+function plan(changes: Partial<NewToken> = {}): NewToken {
   return {
     policies: ['a'],
     path: 'auth/token/create',
@@ -38,7 +39,7 @@ function plan(changes: Partial<Token> = {}): Omit<Token, 'name' | 'accessor'> {
 
 const alive = async (id: string) => (await tokens.lookup(id)) !== undefined;
 const stored = async () =>
-  (await store.list({ prefix: 'token/' })).map(({ key }) => key).filter((key) => key !== 'token/salt');
+  (await store.list({ prefix: 'token/' })).map(({ key }) => key).filter((key) => !['token/salt', 'token/batch-key'].includes(key));
 
 test('a token looks like Vault’s, is found by itself and its accessor, and stands nowhere in the store', async () => {
   const { id, token } = await tokens.create(plan());
@@ -134,4 +135,42 @@ test('another store salts otherwise', async () => {
     log: silentLog,
   });
   expect((await other.create(plan(), 'same')).token.name).not.toBe(token.name);
+});
+
+describe('a batch token', () => {
+  test('costs no write, is read by whoever has the store, and ends by itself', async () => {
+    const before = await stored();
+    const { id, token } = await tokens.create(plan({ type: 'batch', meta: { team: 'a' } }));
+    expect(id).toMatch(/^hvb\.[\w-]+$/);
+    expect(await stored()).toEqual(before);
+    const found = await (await open()).lookup(id);
+    expect(found?.token).toEqual(token);
+    expect(token).toMatchObject({ type: 'batch', accessor: '', meta: { team: 'a' } });
+    await clock.advance(hourMs - 1);
+    expect(await alive(id)).toBe(true);
+    await clock.advance(1);
+    expect(await alive(id)).toBe(false);
+  });
+
+  test('dies with its parent', async () => {
+    const parent = await tokens.create(plan());
+    const { id } = await tokens.create(plan({ type: 'batch', parent: parent.token.name }));
+    expect(await alive(id)).toBe(true);
+    await tokens.revoke(parent.token.name);
+    expect(await alive(id)).toBe(false);
+    const more = tokens.create(plan({ type: 'batch', parent: parent.token.name }));
+    await expect(more).rejects.toThrow('no parent found');
+  });
+
+  test('is nothing once a character of it is another, and nothing to another server', async () => {
+    const { id } = await tokens.create(plan({ type: 'batch' }));
+    for (let at = 'hvb.'.length; at < id.length; at++) {
+      const other = id[at] === 'A' ? 'B' : 'A';
+      expect(await alive(id.slice(0, at) + other + id.slice(at + 1))).toBe(false);
+    }
+    for (const wrong of ['hvb.', `${id}A`, `${id}=`, id.slice(0, -1)]) expect(await alive(wrong)).toBe(false);
+    store = memoryStore();
+    tokens = await open();
+    expect(await alive(id)).toBe(false);
+  });
 });

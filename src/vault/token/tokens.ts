@@ -6,7 +6,8 @@ import { Fault } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
 import type { Batch, Store } from '../../store/store.ts';
 import { invalidRequest } from '../faults.ts';
-import { isAlive, isOver, type PresentedToken, type Token } from './token.ts';
+import { type BatchTokens, batchPrefix, batchTokens } from './batch-tokens.ts';
+import { isAlive, isOver, type NewToken, type PresentedToken, type Token } from './token.ts';
 
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 /** As long as Vault's, so that tools which look for leaked tokens know ours. */
@@ -18,6 +19,7 @@ const sweepSize = 200;
 const sweepRetryMs = 10_000;
 
 const saltKey = 'token/salt';
+const batchKey = 'token/batch-key';
 const expiryPrefix = 'token/expiry/';
 const keyOf = {
   token: (name: string) => `token/id/${name}`,
@@ -42,8 +44,12 @@ export interface Tokens {
   lookup(id: string): Promise<PresentedToken | undefined>;
   byAccessor(accessor: string): Promise<Token | undefined>;
   accessors(): Promise<string[]>;
-  /** @throws Fault `vault.request.invalid` where `id` exists, or the parent does not any more. */
-  create(plan: Omit<Token, 'name' | 'accessor'>, id?: string): Promise<IssuedToken>;
+  /**
+   * Of either type; `id` is for service tokens.
+   *
+   * @throws Fault `vault.request.invalid` where `id` exists, or the parent does not any more
+   */
+  create(plan: NewToken, id?: string): Promise<IssuedToken>;
   /** Counts one use; answers the token as it now is, undefined where it was used up meanwhile. */
   use(presented: PresentedToken): Promise<Token | undefined>;
   /** Replaces a living token's lease. */
@@ -65,7 +71,10 @@ export interface TokensOptions {
 }
 
 export async function openTokens(options: TokensOptions): Promise<Tokens> {
-  const tokens = new TokenTable(options, await ensureSalt(options.store, options.entropy));
+  const { store, entropy } = options;
+  const salt = await ensureSecret(store, entropy, saltKey);
+  const batch = batchTokens(await ensureSecret(store, entropy, batchKey), entropy);
+  const tokens = new TokenTable(options, salt, batch);
   await tokens.sweep();
   return tokens;
 }
@@ -79,18 +88,28 @@ class TokenTable implements Tokens {
   readonly #options: TokensOptions;
   /** Prepared once: every request names a token. */
   readonly #salt: KeyObject;
+  readonly #batch: BatchTokens;
   #closed = false;
   #nextSweepMs = Infinity;
   #cancelSweep = () => {};
 
-  constructor(options: TokensOptions, salt: Buffer) {
+  constructor(options: TokensOptions, salt: Buffer, batch: BatchTokens) {
     this.#options = options;
     this.#salt = createSecretKey(salt);
+    this.#batch = batch;
   }
 
   async lookup(id: string): Promise<PresentedToken | undefined> {
+    if (id.startsWith(batchPrefix)) return this.#lookupBatch(id);
     const found = await this.#living(this.#salted(id));
     return found && { id, ...found };
+  }
+
+  async #lookupBatch(id: string): Promise<PresentedToken | undefined> {
+    const held = this.#batch.open(id);
+    if (!held || isOver(held, this.#options.clock.now())) return undefined;
+    if (held.parent !== undefined && !(await this.#living(held.parent))) return undefined;
+    return { id, token: { ...held, name: this.#salted(id) }, revision: 0 };
   }
 
   async byAccessor(accessor: string): Promise<Token | undefined> {
@@ -107,16 +126,25 @@ class TokenTable implements Tokens {
       .toSorted();
   }
 
-  async create(
-    plan: Omit<Token, 'name' | 'accessor'>,
-    id = this.#draw(tokenLength, 'hvs.'),
-  ): Promise<IssuedToken> {
-    const token: Token = { name: this.#salted(id), accessor: this.#draw(accessorLength), ...plan };
+  async create(plan: NewToken, id?: string): Promise<IssuedToken> {
+    return plan.type === 'batch' ? this.#createBatch(plan) : this.#createService(plan, id);
+  }
+
+  async #createBatch(plan: NewToken): Promise<IssuedToken> {
+    if (plan.parent !== undefined && !(await this.#living(plan.parent))) throw noParent();
+    const held = { ...plan, type: 'batch' as const, accessor: '' };
+    const id = this.#batch.seal(held);
+    return { id, token: { ...held, name: this.#salted(id) } };
+  }
+
+  async #createService(plan: NewToken, id = this.#draw(tokenLength, 'hvs.')): Promise<IssuedToken> {
+    const name = this.#salted(id);
+    const token: Token = { ...plan, name, type: 'service', accessor: this.#draw(accessorLength) };
     for (;;) {
       const expect = [{ key: keyOf.token(token.name), revision: 0 }];
       if (plan.parent !== undefined) {
         const parent = await this.#living(plan.parent);
-        if (!parent) throw invalidRequest('parent token lookup failed: no parent found');
+        if (!parent) throw noParent();
         expect.push({ key: keyOf.token(plan.parent), revision: parent.revision });
       }
       if (await this.#record(token.name)) throw invalidRequest('cannot create a token with a duplicate ID');
@@ -216,7 +244,10 @@ class TokenTable implements Tokens {
 
   async #record(name: string): Promise<TokenRecord | undefined> {
     const entry = await this.#store.get(keyOf.token(name));
-    return entry && { token: JSON.parse(entry.value.toString()) as Token, revision: entry.revision };
+    if (!entry) return undefined;
+    // Records from before there were types are of service tokens.
+    const token: Token = { type: 'service', ...(JSON.parse(entry.value.toString()) as Omit<Token, 'type'>) };
+    return { token, revision: entry.revision };
   }
 
   /** The record of a token that is alive, as are all above it. */
@@ -293,10 +324,15 @@ async function committed(store: Store, batch: Batch): Promise<boolean> {
   }
 }
 
-async function ensureSalt(store: Store, entropy: Entropy): Promise<Buffer> {
-  const found = await store.get(saltKey);
-  if (found) return found.value;
-  const salt = entropy.bytes(32);
-  await store.commit({ expect: [{ key: saltKey, revision: 0 }], puts: [{ key: saltKey, value: salt }] });
-  return salt;
+/** 32 random bytes that stay the same from start to start and from node to node. */
+async function ensureSecret(store: Store, entropy: Entropy, key: string): Promise<Buffer> {
+  for (;;) {
+    const found = await store.get(key);
+    if (found) return found.value;
+    await committed(store, { expect: [{ key, revision: 0 }], puts: [{ key, value: entropy.bytes(32) }] });
+  }
+}
+
+function noParent(): Fault {
+  return invalidRequest('parent token lookup failed: no parent found');
 }
