@@ -9,6 +9,7 @@ import { defaultRoutes } from './default-routes.ts';
 import { fetchRoutes } from './fetch-routes.ts';
 import { issuerRoutes } from './issuer-routes.ts';
 import { keyRoutes } from './key-routes.ts';
+import { leafRoutes } from './leaf-routes.ts';
 import { roleRoutes } from './role-routes.ts';
 import { rootRoutes } from './root-routes.ts';
 import { urlRoutes } from './url-routes.ts';
@@ -20,6 +21,7 @@ export const pkiRoutes = [
   ...keyRoutes,
   ...defaultRoutes,
   ...roleRoutes,
+  ...leafRoutes,
   ...fetchRoutes,
 ];
 

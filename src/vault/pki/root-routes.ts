@@ -2,11 +2,8 @@ import type { Authority } from '../../authority/authority.ts';
 import type { GeneratedRoot, SignedIntermediate } from '../../authority/ca-issuing.ts';
 import { barePem } from '../../authority/issuer.ts';
 import { Fault } from '../../base/fault.ts';
-import { type Certificate, serialText } from '../../x509/certificate.ts';
-import { type PrivateKey, writePrivateKey } from '../../x509/key.ts';
-import { decodePem } from '../../x509/pem.ts';
-import { type CertificateRequest, readRequest } from '../../x509/request.ts';
-import { failed, invalidRequest } from '../faults.ts';
+import { serialText } from '../../x509/certificate.ts';
+import { invalidRequest } from '../faults.ts';
 import { defineRoute } from '../routing/define-route.ts';
 import type { FieldTable, FieldValues } from '../routing/fields.ts';
 import type { Answer, Captures, Route } from '../routing/route.ts';
@@ -18,6 +15,7 @@ import {
   readKeySpec,
   readSignatureHash,
 } from './ca-fields.ts';
+import { readCsr, signingIssuer, written, writtenKey } from './written.ts';
 
 const rootFields = {
   ...caFields,
@@ -80,7 +78,9 @@ async function generateRoot(authority: Authority, { fields, captures }: RootGive
     issuerName: fields.issuer_name ?? '',
     hash: readSignatureHash(fields.signature_bits),
   });
-  const exported = kind === 'exported' ? exportedKey(root, format, fields.private_key_format) : undefined;
+  // The private key leaves here, once, because the caller asked for a root that is `exported`.
+  const exported =
+    kind === 'exported' ? writtenKey(root.key.privateKey, format, fields.private_key_format) : undefined;
   return { data: describeRoot(root, format, exported), warnings: root.warnings };
 }
 
@@ -113,20 +113,6 @@ function describeRoot(
   };
 }
 
-/** The private key leaves here, once, because the caller asked for a root that is `exported`. */
-function exportedKey({ key }: GeneratedRoot, format: AnswerFormat, keyFormat = 'der') {
-  const pem = privateKeyPem(key.privateKey, keyFormat === 'pkcs8');
-  const { type } = key.privateKey.spec;
-  return {
-    private_key: format === 'der' ? decodePem(pem)[0]!.bytes.toString('base64') : pem,
-    private_key_type: type,
-  };
-}
-
-function privateKeyPem(key: PrivateKey, pkcs8: boolean): string {
-  return writePrivateKey(key, pkcs8 || key.spec.type === 'ed25519' ? 'pkcs8' : 'traditional').trimEnd();
-}
-
 async function signIntermediate(
   authority: Authority,
   fields: FieldValues<typeof intermediateFields>,
@@ -134,7 +120,7 @@ async function signIntermediate(
 ): Promise<Answer> {
   const format = readFormat(fields.format);
   const request = readCaRequest(fields);
-  const issuer = findIssuer(authority, issuerRef);
+  const issuer = signingIssuer(authority, issuerRef);
   const csr = readCsr(fields.csr ?? '');
   const signed = await authority.signIntermediate(
     issuer.id,
@@ -150,15 +136,6 @@ async function signIntermediate(
   return { data: describeIntermediate(signed, format), warnings: signed.warnings };
 }
 
-function findIssuer(authority: Authority, reference: string) {
-  try {
-    return authority.issuer(reference);
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    throw failed(`could not fetch the CA certificate (was one set?): ${error.message}`, error);
-  }
-}
-
 function describeIntermediate(
   { certificate, chain }: SignedIntermediate,
   format: AnswerFormat,
@@ -171,21 +148,4 @@ function describeIntermediate(
     issuing_ca: written(chain[0]!, format),
     serial_number: serialText(certificate.serial),
   };
-}
-
-function written(certificate: Certificate, format: AnswerFormat): string {
-  return format === 'der' ? certificate.der.toString('base64') : barePem(certificate);
-}
-
-/** @throws Fault `vault.request.invalid` in Vault's words, with what is wrong with the request */
-function readCsr(text: string): CertificateRequest {
-  if (text === '') throw invalidRequest('"csr" is empty');
-  try {
-    const [block] = decodePem(text);
-    if (!block) throw invalidRequest('csr contains no data');
-    return readRequest(block.bytes);
-  } catch (error) {
-    if (!(error instanceof Fault) || error.code === 'vault.request.invalid') throw error;
-    throw invalidRequest(`certificate request could not be parsed: ${error.message}`, error);
-  }
 }
