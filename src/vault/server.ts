@@ -23,6 +23,7 @@ import { policyRoutes } from './sys/policy-routes.ts';
 import { type Cluster, ensureCluster, neverSealed, statusPaths } from './sys/status.ts';
 import type { SealControl, SysContext } from './sys/sys-context.ts';
 import { systemLease } from './token/lifetime.ts';
+import { rootTokenPlan } from './token/root-token.ts';
 import { tokenRoutes } from './token/token-routes.ts';
 import { openTokens } from './token/tokens.ts';
 
@@ -55,6 +56,8 @@ export interface OpenVault {
   cluster: Cluster;
   /** Opens the logs of audit devices anew, where they were moved away. */
   reopenLogs(): Promise<void>;
+  /** Makes `id` a root token. */
+  issueRoot(id: string): Promise<void>;
   /** Ends what it does by itself; requests may still come. */
   close(): void;
 }
@@ -144,6 +147,9 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
     },
     cluster,
     reopenLogs: () => auditor.reopen(),
+    async issueRoot(id) {
+      await tokens.create(rootTokenPlan(clock.now()), id);
+    },
     close() {
       tokens.close();
       auditor.close();

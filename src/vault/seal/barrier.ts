@@ -1,12 +1,16 @@
 import type { Entropy } from '../../base/entropy.ts';
 import { Fault } from '../../base/fault.ts';
-import { encryptedStore } from '../../store/encrypted.ts';
-import { keyBytes, keyring } from '../../store/keyring.ts';
-import type { Store } from '../../store/store.ts';
-import { splitSecret } from './shamir.ts';
+import { encryptedStore, nonceBytes, sealValue, unsealValue } from '../../store/encrypted.ts';
+import { type Keyring, keyBytes, keyring } from '../../store/keyring.ts';
+import type { Batch, Entry, Store } from '../../store/store.ts';
+import type { AutoSeal } from './auto-seal.ts';
+import type { RootLock } from './root-lock.ts';
 
-/** Into how many shares the unseal key was split, and how many of them give it back. */
+/** How the root key is locked, and what it takes to be asked for it. */
 export interface SealConfig {
+  /** `shamir`: by shares of an unseal key. Any other is a system that unseals by itself, and has recovery keys. */
+  type: string;
+  /** Into how many shares the unseal key, or the recovery key, was split, and how many of them give it back. */
   shares: number;
   threshold: number;
 }
@@ -14,26 +18,40 @@ export interface SealConfig {
 /** An open store: what is behind the barrier, until its keys are forgotten. */
 export interface Barrier {
   store: Store;
-  /** The term of the key that new values are encrypted with, and since when it is (epoch milliseconds). */
-  status(): { term: number; installedMs: number };
+  /** The key that new values are encrypted with: its term, since when it is (epoch milliseconds), how often it was used. */
+  status(): KeyStatus;
   /** Draws a new key for all values from now on; those there are stay as they are, and readable. */
   rotate(nowMs: number): Promise<void>;
+  /** Draws a new root key, locked by `lock`, and writes `batch` with it: all of it, or nothing. */
+  rekey(lock: RootLock, batch?: Batch): Promise<void>;
   forget(): void;
+}
+
+export interface KeyStatus {
+  term: number;
+  installedMs: number;
+  /** How many values this process has encrypted with it. */
+  encryptions: number;
 }
 
 /** In the clear: whoever brings a share has to know how many are wanted. */
 const configKey = 'seal/config';
-/** The root key, encrypted with the unseal key: new shares will not need a new root key. */
+/** The root key, locked: new shares, or another lock, leave all else as it is. */
 const rootKeyKey = 'seal/root-key';
 /** The keys of all values by term, each behind the time that it is from, encrypted with the root key. */
 const keyringKey = 'seal/keyring';
+/** The root key behind the barrier, once it was replaced: for nodes that were unsealed before that. */
+const innerRootKey = 'core/root-key';
 const timeBytes = 8;
 const blockBytes = timeBytes + keyBytes;
 
 /** Undefined where the store holds nothing yet. @throws Fault `vault.seal.foreign` for what is no sealed server's */
-export async function readSealConfig(store: Store): Promise<SealConfig | undefined> {
+export async function readSealConfig(store: Store): Promise<(SealConfig & { revision: number }) | undefined> {
   const entry = await store.get(configKey);
-  if (entry) return JSON.parse(entry.value.toString()) as SealConfig;
+  if (entry) {
+    const config = JSON.parse(entry.value.toString()) as Omit<SealConfig, 'type'> & { type?: string };
+    return { ...config, type: config.type ?? 'shamir', revision: entry.revision };
+  }
   if ((await store.revision()) === 0) return undefined;
   throw new Fault('this database was not made by a server that is sealed and unsealed', {
     code: 'vault.seal.foreign',
@@ -42,31 +60,27 @@ export async function readSealConfig(store: Store): Promise<SealConfig | undefin
   });
 }
 
-/**
- * Makes a barrier over the empty `store`: random keys, each encrypted with the one above, the uppermost (the unseal
- * key) told only in the shares that are answered. A single share is that key itself.
- */
-export async function raiseBarrier(
-  store: Store,
-  config: SealConfig,
-  { entropy, nowMs }: { entropy: Entropy; nowMs: number },
-): Promise<{ barrier: Barrier; shares: Buffer[] }> {
-  const unsealKey = entropy.bytes(keyBytes);
-  const shares = config.shares === 1 ? [Buffer.from(unsealKey)] : splitSecret(unsealKey, config, entropy);
-  await store.commit({ puts: [{ key: configKey, value: Buffer.from(JSON.stringify(config)) }] });
-  await putSecret(encryptedStore(store, unsealKey, entropy), rootKeyKey, entropy.bytes(keyBytes));
-  const rootKey = await openRecord(store, rootKeyKey, unsealKey, entropy);
-  await putSecret(encryptedStore(store, rootKey, entropy), keyringKey, newBlock(entropy, nowMs));
-  rootKey.fill(0);
-  const barrier = await openBarrier(store, unsealKey, entropy);
-  unsealKey.fill(0);
-  return { barrier, shares };
+export function sealConfigPut({ type, shares, threshold }: SealConfig): { key: string; value: Buffer } {
+  return { key: configKey, value: Buffer.from(JSON.stringify({ type, shares, threshold })) };
 }
 
-/** Writes `secret`, and wipes it. */
-async function putSecret(store: Store, key: string, secret: Buffer): Promise<void> {
-  await store.commit({ puts: [{ key, value: secret }] });
-  secret.fill(0);
+/** Makes a barrier over the empty `store`: random keys, each encrypted with the one above, the uppermost by `lock`. */
+export async function raiseBarrier(
+  store: Store,
+  lock: RootLock,
+  { config, entropy, nowMs }: { config: SealConfig; entropy: Entropy; nowMs: number },
+): Promise<Barrier> {
+  const rootKey = entropy.bytes(keyBytes);
+  const block = newBlock(entropy, nowMs);
+  await store.commit({
+    puts: [
+      sealConfigPut(config),
+      { key: rootKeyKey, value: await lock.lock(rootKeyKey, rootKey) },
+      { key: keyringKey, value: sealValue(keyring([rootKey]), entropy.bytes(nonceBytes), keyringKey, block) },
+    ],
+  });
+  for (const secret of [rootKey, block]) secret.fill(0);
+  return openBarrier(store, lock, entropy);
 }
 
 function newBlock(entropy: Entropy, nowMs: number): Buffer {
@@ -75,36 +89,134 @@ function newBlock(entropy: Entropy, nowMs: number): Buffer {
   return Buffer.concat([time, entropy.bytes(keyBytes)]);
 }
 
-/** @throws Fault `vault.seal.key` where `unsealKey` is not the one */
-export async function openBarrier(store: Store, unsealKey: Buffer, entropy: Entropy): Promise<Barrier> {
-  const rootKey = await openRootKey(store, unsealKey, entropy);
-  const blocks = await openRecord(store, keyringKey, rootKey, entropy);
-  const rootKeys = keyring([rootKey]);
+/** Whether `lock` is the one: opens the root key, and forgets it. @throws Fault `vault.seal.key` */
+export async function tryLock(store: Store, lock: RootLock): Promise<void> {
+  const { value } = await record(store, rootKeyKey);
+  (await lock.unlock(rootKeyKey, value)).fill(0);
+}
+
+/** Whether `seal` locked the root key with another key than it would now. */
+export async function rootKeyIsStale(store: Store, seal: Pick<AutoSeal, 'isStale'>): Promise<boolean> {
+  return seal.isStale((await record(store, rootKeyKey)).value);
+}
+
+/** @throws Fault `vault.seal.key` where `lock` is not the one */
+export async function openBarrier(store: Store, lock: RootLock, entropy: Entropy): Promise<Barrier> {
+  const rootKey = await lock.unlock(rootKeyKey, (await record(store, rootKeyKey)).value);
+  const root = keyring([rootKey]);
   rootKey.fill(0);
+  const blocks = openRecord(root, await record(store, keyringKey));
   const count = blocks.length / blockBytes;
   const keys = keyring(Array.from({ length: count }, (_, at) => keyOf(blocks.subarray(at * blockBytes))));
-  let installedMs = timeOf(blocks.subarray((count - 1) * blockBytes));
+  const installedMs = timeOf(blocks.subarray((count - 1) * blockBytes));
   blocks.fill(0);
-  const behindRoot = encryptedStore(store, rootKeys, entropy);
-  return {
-    store: encryptedStore(store, keys, entropy),
-    status: () => ({ term: keys.active().term, installedMs }),
-    async rotate(nowMs) {
-      const before = (await behindRoot.get(keyringKey))!;
-      const block = newBlock(entropy, nowMs);
-      const value = Buffer.concat([before.value, block]);
-      const expect = [{ key: keyringKey, revision: before.revision }];
-      // Kept before it is used: what it encrypts must never be without it.
-      await behindRoot.commit({ expect, puts: [{ key: keyringKey, value }] });
-      keys.add(keyOf(block));
-      installedMs = timeOf(block);
-      for (const secret of [before.value, block, value]) secret.fill(0);
-    },
-    forget() {
-      rootKeys.forget();
-      keys.forget();
-    },
-  };
+  return new OpenBarrier({ store, entropy, root, keys, installedMs });
+}
+
+interface Opened {
+  store: Store;
+  entropy: Entropy;
+  root: Keyring;
+  keys: Keyring;
+  installedMs: number;
+}
+
+class OpenBarrier implements Barrier {
+  readonly store: Store;
+  readonly #bare: Store;
+  readonly #entropy: Entropy;
+  readonly #keys: Keyring;
+  #root: Keyring;
+  #installedMs: number;
+  #encryptions = 0;
+
+  constructor({ store, entropy, root, keys, installedMs }: Opened) {
+    this.#bare = store;
+    this.#entropy = entropy;
+    this.#root = root;
+    this.#keys = keys;
+    this.#installedMs = installedMs;
+    const behind = encryptedStore(store, keys, entropy);
+    this.store = {
+      ...behind,
+      commit: (batch) => {
+        this.#encryptions += batch.puts?.length ?? 0;
+        return behind.commit(batch);
+      },
+    };
+  }
+
+  status(): KeyStatus {
+    return {
+      term: this.#keys.active().term,
+      installedMs: this.#installedMs,
+      encryptions: this.#encryptions,
+    };
+  }
+
+  async rotate(nowMs: number): Promise<void> {
+    const { blocks, revision } = await this.#readKeyring();
+    const block = newBlock(this.#entropy, nowMs);
+    const value = Buffer.concat([blocks, block]);
+    // Kept before it is used: what it encrypts must never be without it.
+    await this.#bare.commit({
+      expect: [{ key: keyringKey, revision }],
+      puts: [this.#keyringPut(this.#root, value)],
+    });
+    this.#keys.add(keyOf(block));
+    this.#installedMs = timeOf(block);
+    this.#encryptions = 0;
+    for (const secret of [blocks, block, value]) secret.fill(0);
+  }
+
+  async rekey(lock: RootLock, { expect = [], puts = [] }: Batch = {}): Promise<void> {
+    const { blocks, revision } = await this.#readKeyring();
+    const rootKey = this.#entropy.bytes(keyBytes);
+    const root = keyring([rootKey]);
+    const locked = await lock.lock(rootKeyKey, rootKey);
+    const inner = sealValue(this.#keys, this.#entropy.bytes(nonceBytes), innerRootKey, rootKey);
+    await this.#bare.commit({
+      expect: [...expect, { key: keyringKey, revision }],
+      puts: [
+        ...puts,
+        { key: rootKeyKey, value: locked },
+        this.#keyringPut(root, blocks),
+        { key: innerRootKey, value: inner },
+      ],
+    });
+    this.#root.forget();
+    this.#root = root;
+    for (const secret of [blocks, rootKey]) secret.fill(0);
+  }
+
+  forget(): void {
+    this.#root.forget();
+    this.#keys.forget();
+  }
+
+  #keyringPut(root: Keyring, blocks: Buffer): { key: string; value: Buffer } {
+    return {
+      key: keyringKey,
+      value: sealValue(root, this.#entropy.bytes(nonceBytes), keyringKey, blocks),
+    };
+  }
+
+  /** Another node may have replaced the root key: the one that there is now lies behind the barrier. */
+  async #readKeyring(): Promise<{ blocks: Buffer; revision: number }> {
+    const entry = await record(this.#bare, keyringKey);
+    try {
+      return { blocks: unsealValue(this.#root, entry), revision: entry.revision };
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== 'store.encryption.sealed') throw error;
+    }
+    const inner = openRecord(this.#keys, await record(this.#bare, innerRootKey));
+    const root = keyring([inner]);
+    inner.fill(0);
+    const blocks = openRecord(root, entry);
+    this.#root.forget();
+    this.#root = root;
+    return { blocks, revision: entry.revision };
+  }
 }
 
 function keyOf(block: Buffer): Buffer {
@@ -115,16 +227,21 @@ function timeOf(block: Buffer): number {
   return Number(block.readBigUInt64BE());
 }
 
-/** @throws Fault `vault.seal.damaged` where it is not there, or does not open */
-async function openRecord(store: Store, name: string, key: Buffer, entropy: Entropy): Promise<Buffer> {
+/** @throws Fault `vault.seal.damaged` where it is not there */
+async function record(store: Store, name: string): Promise<Entry> {
+  const entry = await store.get(name);
+  if (entry) return entry;
+  throw damaged(name);
+}
+
+/** @throws Fault `vault.seal.damaged` where it does not open */
+function openRecord(keys: Keyring, entry: Entry): Buffer {
   try {
-    const entry = await encryptedStore(store, key, entropy).get(name);
-    if (entry) return entry.value;
+    return unsealValue(keys, entry);
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'store.encryption.sealed') throw error;
-    throw damaged(name, error);
+    throw damaged(entry.key, error);
   }
-  throw damaged(name);
 }
 
 function damaged(name: string, cause?: unknown): Fault {
@@ -134,19 +251,4 @@ function damaged(name: string, cause?: unknown): Fault {
     fix: 'restore it from a backup',
     cause,
   });
-}
-
-/** A key of another length is none either. */
-async function openRootKey(store: Store, unsealKey: Buffer, entropy: Entropy): Promise<Buffer> {
-  try {
-    return await openRecord(store, rootKeyKey, unsealKey, entropy);
-  } catch (error) {
-    const wrong = ['vault.seal.damaged', 'store.encryption.key'];
-    if (!(error instanceof Fault) || !wrong.includes(error.code)) throw error;
-    // Vault's own words for shares that were read, and do not fit.
-    throw new Fault(
-      'unable to retrieve stored keys: invalid key: failed to decrypt keys from storage: cipher: message authentication failed',
-      { code: 'vault.seal.key', blame: 'caller', cause: error },
-    );
-  }
 }

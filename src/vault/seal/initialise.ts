@@ -1,13 +1,16 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Entropy } from '../../base/entropy.ts';
 import type { Log } from '../../base/log.ts';
+import { keyBytes } from '../../store/keyring.ts';
 import { memoryStore } from '../../store/memory.ts';
 import type { Store } from '../../store/store.ts';
-import { invalidRequest } from '../faults.ts';
 import { ensureCluster } from '../sys/status.ts';
+import { rootTokenPlan } from '../token/root-token.ts';
 import { openTokens } from '../token/tokens.ts';
+import { type AutoSeal, recoveryKeyPut } from './auto-seal.ts';
 import { raiseBarrier, type SealConfig } from './barrier.ts';
-import { shareLimit } from './shamir.ts';
+import { keyLock } from './root-lock.ts';
+import { sharesOf } from './share-count.ts';
 
 export interface SealWorld {
   /** As it lies on the disk: everything but the number of shares is encrypted before it gets there. */
@@ -15,28 +18,15 @@ export interface SealWorld {
   clock: Clock;
   entropy: Entropy;
   log: Log;
+  /** Where absent, shares of an unseal key unseal. */
+  autoSeal?: AutoSeal | undefined;
 }
 
 /** What is told once, and then known to nobody but those who were told. */
 export interface Initialised {
+  /** Of the unseal key, or of the recovery key where the server unseals by itself. */
   shares: Buffer[];
   rootToken: string;
-}
-
-/** Why shares cannot be so, in Vault's words (vault/seal.go, SealConfig.Validate). @throws Fault `vault.request.invalid` */
-export function checkSealConfig({ shares, threshold }: SealConfig): void {
-  const problem = configProblem(shares, threshold);
-  if (problem) throw invalidRequest(`invalid seal configuration: ${problem}`);
-}
-
-function configProblem(shares: number, threshold: number): string | undefined {
-  if (shares < 1) return 'shares must be at least one';
-  if (threshold < 1) return 'threshold must be at least one';
-  if (shares > 1 && threshold === 1) return 'threshold must be greater than one for multiple shares';
-  if (shares > shareLimit) return 'shares must be less than 256';
-  if (threshold > shareLimit) return 'threshold must be less than 256';
-  if (threshold > shares) return 'threshold cannot be larger than shares';
-  return undefined;
 }
 
 /**
@@ -46,28 +36,22 @@ function configProblem(shares: number, threshold: number): string | undefined {
  * @throws Fault `store.conflict` where the store is not empty
  */
 export async function initialise(
-  { store, clock, entropy, log }: SealWorld,
+  { store, clock, entropy, log, autoSeal }: SealWorld,
   config: SealConfig,
 ): Promise<Initialised> {
   const made = memoryStore();
-  const { barrier, shares } = await raiseBarrier(made, config, { entropy, nowMs: clock.now() });
+  const key = entropy.bytes(keyBytes);
+  const lock = autoSeal ?? keyLock(key, entropy);
+  const barrier = await raiseBarrier(made, lock, { config, entropy, nowMs: clock.now() });
+  if (autoSeal) await made.commit({ puts: [await recoveryKeyPut(autoSeal, key)] });
   await ensureCluster(barrier.store, entropy);
   const tokens = await openTokens({ store: barrier.store, clock, entropy, log });
-  const root = await tokens.create({
-    policies: ['root'],
-    path: 'auth/token/root',
-    meta: null,
-    displayName: 'root',
-    numUses: 0,
-    createdMs: Math.floor(clock.now() / 1_000) * 1_000,
-    ttlMs: 0,
-    explicitMaxTtlMs: 0,
-    periodMs: 0,
-    renewable: false,
-  });
+  const root = await tokens.create(rootTokenPlan(clock.now()));
   tokens.close();
   barrier.forget();
+  const shares = sharesOf(key, config, entropy);
+  key.fill(0);
   const puts = await made.list({ prefix: '' });
-  await store.commit({ expect: puts.map(({ key }) => ({ key, revision: 0 })), puts });
+  await store.commit({ expect: puts.map((put) => ({ key: put.key, revision: 0 })), puts });
   return { shares, rootToken: root.id };
 }

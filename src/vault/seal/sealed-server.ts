@@ -18,27 +18,29 @@ export interface SealedServerOptions extends SealWorld {
  * Starts a server as Vault starts outside of dev mode: sealed, and to be initialised where its store is empty. The
  * store is the bare one; what goes into it is encrypted here.
  *
- * @throws Fault `vault.seal.foreign`, `wire.listen.*`, `store.*`
+ * @throws Fault `vault.seal.foreign`, `vault.seal.type`, `wire.listen.*`, `store.*`
  */
 export async function startSealedVault(options: SealedServerOptions): Promise<VaultServer> {
-  const { store, clock, entropy, log, openSink, tls } = options;
+  const { store, clock, entropy, log, openSink, tls, autoSeal } = options;
   const vault = await SealedVault.on({
     store,
     clock,
     entropy,
     log,
+    autoSeal,
     open: (behind, seal) => openVault({ store: behind, clock, entropy, log, openSink, seal }),
   });
   const status = { ...statusPaths(() => vault.state(), clock), ...sealPaths(vault) };
   const listener = vaultListener({ core: vault, status, entropy, log, ...(tls ? { tls } : {}) });
   const listening = await listen(listener, options.listen);
   log.info('vault listens', { ...listening.address });
+  await vault.unsealByItself();
   return {
     address: listening.address,
     reopenLogs: () => vault.reopenLogs(),
     async close() {
       await listening.close();
-      await vault.seal();
+      await vault.close();
     },
   };
 }

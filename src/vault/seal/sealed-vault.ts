@@ -1,6 +1,7 @@
-import { timingSafeEqual } from 'node:crypto';
+import type { Cancel } from '../../base/clock.ts';
+import { secondMs } from '../../base/duration.ts';
 import { uuid } from '../../base/entropy.ts';
-import { Fault } from '../../base/fault.ts';
+import { describeError, Fault } from '../../base/fault.ts';
 import type { Store } from '../../store/store.ts';
 import type { Core, Reply } from '../core.ts';
 import { invalidRequest } from '../faults.ts';
@@ -8,18 +9,24 @@ import type { VaultRequest } from '../routing/route.ts';
 import type { OpenVault } from '../server.ts';
 import type { SealState } from '../sys/status.ts';
 import type { SealControl } from '../sys/sys-context.ts';
-import { type Barrier, openBarrier, readSealConfig, type SealConfig } from './barrier.ts';
-import { checkSealConfig, type Initialised, initialise, type SealWorld } from './initialise.ts';
-import { combineShares } from './shamir.ts';
+import { checkRecoveryKey } from './auto-seal.ts';
+import { openBarrier, readSealConfig, type SealConfig } from './barrier.ts';
+import type { Ceremonies } from './ceremonies.ts';
+import { type Initialised, initialise, type SealWorld } from './initialise.ts';
+import { KeyRotation } from './key-rotation.ts';
+import { checkShareLength, GatheredShares } from './key-shares.ts';
+import { keyLock, type RootLock } from './root-lock.ts';
+import { checkSealType, refreshLock } from './seal-type.ts';
+import { type ShareCount, shareCountProblem } from './share-count.ts';
+import { Unsealed } from './unsealed.ts';
 
 export interface SealedVaultOptions extends SealWorld {
   /** Opens the server on the store behind the barrier. */
   open(store: Store, seal: SealControl): Promise<OpenVault>;
 }
 
-/** AES-128's key is the shortest that Vault takes for one; the longest is AES-256's as a share. */
-const shortestKeyBytes = 16;
-const longestKeyBytes = 33;
+/** How long a server that unseals by itself waits where it could not. */
+const retryMs = 5 * secondMs;
 
 /**
  * A server's life between sealed and unsealed. Sealed, it holds no key: requests are refused, and shares of the unseal
@@ -27,10 +34,12 @@ const longestKeyBytes = 33;
  */
 export class SealedVault implements Core {
   readonly #options: SealedVaultOptions;
+  readonly #given = new GatheredShares();
   #config: SealConfig | undefined;
-  #shares: Buffer[] = [];
   #nonce = '';
   #open: Unsealed | undefined;
+  #cancelRetry: Cancel = () => {};
+  #closed = false;
   /** Initialising and unsealing happen one at a time, and after all that was under way when it was sealed. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -39,18 +48,22 @@ export class SealedVault implements Core {
     this.#config = config;
   }
 
-  /** @throws Fault `vault.seal.foreign` for a store that is neither empty nor a sealed server's */
+  /** @throws Fault `vault.seal.foreign` for a store that is neither empty nor a sealed server's, `vault.seal.type` */
   static async on(options: SealedVaultOptions): Promise<SealedVault> {
-    return new SealedVault(options, await readSealConfig(options.store));
+    const config = await readSealConfig(options.store);
+    if (config) checkSealType(config, options.autoSeal);
+    return new SealedVault(options, config);
   }
 
   state(): SealState {
     return {
+      type: this.#options.autoSeal?.type ?? 'shamir',
+      recovery: this.#options.autoSeal !== undefined,
       initialized: this.#config !== undefined,
       sealed: this.#open === undefined,
       shares: this.#config?.shares ?? 0,
       threshold: this.#config?.threshold ?? 0,
-      progress: this.#shares.length,
+      progress: this.#given.count,
       nonce: this.#nonce,
       cluster: this.#open?.vault.cluster,
     };
@@ -59,21 +72,26 @@ export class SealedVault implements Core {
   async handle(request: VaultRequest): Promise<Reply> {
     const open = this.#open;
     if (open) return open.handle(request);
-    // Sealing what is sealed needs nobody's leave, and does nothing.
-    if (request.path === 'sys/seal' && request.operation === 'update') {
+    // What only makes it do less needs nobody's leave where it does nothing.
+    if (['sys/seal', 'sys/step-down'].includes(request.path) && request.operation === 'update') {
       return { answer: undefined, dataAtTop: false, mountType: 'system' };
     }
-    throw new Fault('Vault is sealed', { code: 'vault.sealed', blame: 'caller' });
+    throw sealedFault();
   }
 
   /** @throws Fault `vault.request.invalid` for numbers that make no sense, and where it is initialised */
-  initialise(config: SealConfig): Promise<Initialised> {
-    checkSealConfig(config);
+  initialise(count: ShareCount): Promise<Initialised> {
     return this.#inTurn(async () => {
       if (this.#config) throw invalidRequest('Vault is already initialized');
+      const { autoSeal, log } = this.#options;
+      const problem = shareCountProblem(count);
+      const what = autoSeal ? 'recovery' : 'seal';
+      if (problem) throw invalidRequest(`invalid ${what} configuration: ${problem}`);
+      const config = { type: autoSeal?.type ?? 'shamir', ...count };
       const initialised = await initialise(this.#options, config);
       this.#config = config;
-      this.#options.log.info('vault is initialised', { ...config });
+      log.info('vault is initialised', { ...config });
+      if (autoSeal) await this.#unseal(autoSeal);
       return initialised;
     });
   }
@@ -82,21 +100,17 @@ export class SealedVault implements Core {
    * Takes one share; the last one that was wanted unseals. One that came before counts once. Shares that do not fit
    * are all dropped.
    *
-   * @throws Fault `vault.request.invalid`, `vault.seal.key`
+   * @throws Fault `vault.request.invalid`, `vault.seal.*`
    */
   offer(share: Buffer): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#open) return;
       const config = this.#config;
-      checkLength(share);
+      checkShareLength(share, 'invalid key: ');
       if (!config) throw invalidRequest('Vault is not initialized');
-      if (this.#shares.some((held) => held.length === share.length && timingSafeEqual(held, share))) {
-        share.fill(0);
-        return;
-      }
-      if (this.#shares.length === 0) this.#nonce = uuid(this.#options.entropy);
-      this.#shares.push(share);
-      if (this.#shares.length >= config.threshold) await this.#unseal(config);
+      if (!this.#given.take(share)) return;
+      if (this.#given.count === 1) this.#nonce = uuid(this.#options.entropy);
+      if (this.#given.count >= config.threshold) await this.#unsealBy(this.#combined());
     });
   }
 
@@ -108,6 +122,34 @@ export class SealedVault implements Core {
     });
   }
 
+  /** Does what the holders of shares do together; one of them at a time. @throws Fault `vault.sealed` */
+  async ceremony<T>(work: (ceremonies: Ceremonies) => T | Promise<T>): Promise<T> {
+    // Sealing waits for requests under way: one of them must not wait for the sealing.
+    if (!this.#open) throw sealedFault();
+    return this.#inTurn(async () => {
+      if (!this.#open) throw sealedFault();
+      return work(this.#open.ceremonies);
+    });
+  }
+
+  /** Unseals without anyone's help, and keeps trying: for a server that starts again. Never rejects. */
+  unsealByItself(): Promise<void> {
+    const { autoSeal, clock, log } = this.#options;
+    return this.#inTurn(async () => {
+      if (!autoSeal || !this.#config || this.#open || this.#closed) return;
+      try {
+        await this.#unseal(autoSeal);
+      } catch (error) {
+        log.error('vault cannot unseal by itself', {
+          seal: autoSeal.type,
+          error: describeError(error),
+          retryInMs: retryMs,
+        });
+        if (!this.#closed) this.#cancelRetry = clock.after(retryMs, () => void this.unsealByItself());
+      }
+    });
+  }
+
   /** See `OpenVault`; a sealed server has none open. */
   async reopenLogs(): Promise<void> {
     await this.#open?.vault.reopenLogs();
@@ -115,28 +157,54 @@ export class SealedVault implements Core {
 
   /** From now on requests are refused; resolves once the keys are gone. */
   async seal(): Promise<void> {
+    this.#cancelRetry();
     const open = this.#open;
     this.#open = undefined;
     this.#dropShares();
     if (!open) return;
-    const closed = open.close();
-    this.#turn = this.#turn.then(() => closed);
-    await closed;
+    await this.#inTurn(() => open.close());
     this.#options.log.info('vault is sealed');
   }
 
-  async #unseal(config: SealConfig): Promise<void> {
-    const { store, clock, entropy, log } = this.#options;
-    const unsealKey = config.threshold === 1 ? Buffer.from(this.#shares[0]!) : this.#combined();
-    this.#dropShares();
-    const barrier = await openBarrier(store, unsealKey, entropy).finally(() => unsealKey.fill(0));
+  /** Seals it for good. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.seal();
+    // What was under way may have unsealed it meanwhile.
+    await this.#turn;
+    await this.seal();
+    this.#options.autoSeal?.close();
+  }
+
+  async #unsealBy(key: Buffer): Promise<void> {
+    const { store, autoSeal, entropy } = this.#options;
     try {
-      const vault = await this.#options.open(barrier.store, {
-        seal: () => void this.seal(),
-        keyStatus: () => barrier.status(),
-        rotate: () => barrier.rotate(clock.now()),
+      if (autoSeal) await checkRecoveryKey(store, autoSeal, key);
+      await this.#unseal(autoSeal ?? keyLock(key, entropy));
+    } finally {
+      key.fill(0);
+    }
+  }
+
+  async #unseal(lock: RootLock): Promise<void> {
+    const { store, clock, entropy, log, autoSeal } = this.#options;
+    const barrier = await openBarrier(store, lock, entropy);
+    try {
+      if (autoSeal) await refreshLock({ store, barrier, autoSeal, log });
+      const rotation = new KeyRotation(barrier, { clock, log });
+      const vault = await this.#options.open(barrier.store, this.#control(rotation));
+      await rotation.start();
+      this.#open = new Unsealed({
+        vault,
+        barrier,
+        rotation,
+        ...{ store, autoSeal, entropy, log },
+        config: () => this.#config!,
+        onConfig: (config) => {
+          this.#config = config;
+        },
       });
-      this.#open = new Unsealed(vault, barrier);
+      this.#cancelRetry();
       log.info('vault is unsealed');
     } catch (error) {
       barrier.forget();
@@ -144,19 +212,23 @@ export class SealedVault implements Core {
     }
   }
 
+  #control(rotation: KeyRotation): SealControl {
+    return { seal: () => void this.seal(), rotation, ceremony: (work) => this.ceremony(work) };
+  }
+
   #combined(): Buffer {
     try {
-      return combineShares(this.#shares);
+      return this.#given.combine();
     } catch (error) {
-      this.#dropShares();
       if (!(error instanceof Fault)) throw error;
       throw invalidRequest(`invalid key: failed to compute combined key: ${error.message}`, error);
+    } finally {
+      this.#nonce = '';
     }
   }
 
   #dropShares(): void {
-    for (const share of this.#shares) share.fill(0);
-    this.#shares = [];
+    this.#given.drop();
     this.#nonce = '';
   }
 
@@ -167,45 +239,6 @@ export class SealedVault implements Core {
   }
 }
 
-/** An open server that knows when nobody uses it any more. */
-class Unsealed {
-  readonly vault: OpenVault;
-  readonly #barrier: Barrier;
-  #underWay = 0;
-  #idle: (() => void) | undefined;
-
-  constructor(vault: OpenVault, barrier: Barrier) {
-    this.vault = vault;
-    this.#barrier = barrier;
-  }
-
-  async handle(request: VaultRequest): Promise<Reply> {
-    this.#underWay += 1;
-    try {
-      return await this.vault.core.handle(request);
-    } finally {
-      this.#underWay -= 1;
-      if (this.#underWay === 0) this.#idle?.();
-    }
-  }
-
-  /** Resolves once requests under way are answered and the keys forgotten. */
-  async close(): Promise<void> {
-    this.vault.close();
-    if (this.#underWay > 0) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#idle = resolve;
-      await promise;
-    }
-    this.#barrier.forget();
-  }
-}
-
-function checkLength({ length }: Buffer): void {
-  if (length < shortestKeyBytes) {
-    throw invalidRequest(`invalid key: key is shorter than minimum ${shortestKeyBytes} bytes`);
-  }
-  if (length > longestKeyBytes) {
-    throw invalidRequest(`invalid key: key is longer than maximum ${longestKeyBytes} bytes`);
-  }
+function sealedFault(): Fault {
+  return new Fault('Vault is sealed', { code: 'vault.sealed', blame: 'caller' });
 }

@@ -25,6 +25,10 @@ export async function ensureCluster(store: Store, entropy: Entropy): Promise<Clu
 
 /** How a server is sealed, and how far it is unsealed. */
 export interface SealState {
+  /** `shamir`, or the system that unseals in people's place. */
+  type: string;
+  /** Whether the shares are of a recovery key, and unseal nothing by themselves. */
+  recovery: boolean;
   initialized: boolean;
   sealed: boolean;
   /** Into how many shares the unseal key was split, and how many of them unseal. */
@@ -39,7 +43,10 @@ export interface SealState {
 
 /** A server in dev mode, whose only share nobody was ever given. */
 export function neverSealed(cluster: Cluster): SealState {
-  return { initialized: true, sealed: false, shares: 1, threshold: 1, progress: 0, nonce: '', cluster };
+  return {
+    ...{ type: 'shamir', recovery: false, initialized: true, sealed: false },
+    ...{ shares: 1, threshold: 1, progress: 0, nonce: '', cluster },
+  };
 }
 
 /** What a status path answers: outside the envelope, and to anyone. */
@@ -123,7 +130,7 @@ function healthCode({ initialized, sealed }: SealState, query: URLSearchParams):
 /** The answer of `sys/seal-status`, and of `sys/unseal`. */
 export function sealStatus(state: SealState): Record<string, unknown> {
   return {
-    type: 'shamir',
+    type: state.type,
     initialized: state.initialized,
     sealed: state.sealed,
     t: state.threshold,
@@ -134,7 +141,8 @@ export function sealStatus(state: SealState): Record<string, unknown> {
     build_date: '',
     migration: false,
     ...named(state.cluster),
-    recovery_seal: false,
+    recovery_seal: state.recovery,
+    ...(state.recovery ? { recovery_seal_type: 'shamir' } : {}),
     storage_type: 'capstan',
   };
 }

@@ -2,16 +2,18 @@ import type { Auditor } from '../audit/auditor.ts';
 import type { Mount } from '../mount/mount.ts';
 import type { Mounts } from '../mount/mounts.ts';
 import type { Policies } from '../policy/policies.ts';
+import type { Ceremonies } from '../seal/ceremonies.ts';
+import type { KeyRotation } from '../seal/key-rotation.ts';
 import type { Tokens } from '../token/tokens.ts';
 
 /** What can be done to the seal of a server that is open. */
 export interface SealControl {
   /** Refuses requests from now on, and forgets the keys once those under way are answered. */
   seal(): void;
-  /** The term of the key that new values are encrypted with, and since when it is. */
-  keyStatus(): { term: number; installedMs: number };
-  /** Takes a new key for new values. */
-  rotate(): Promise<void>;
+  /** The key that new values are encrypted with. */
+  rotation: KeyRotation;
+  /** What holders of shares do together; one of them at a time. @throws Fault `vault.sealed` */
+  ceremony<T>(work: (ceremonies: Ceremonies) => T | Promise<T>): Promise<T>;
 }
 
 /** What the paths below `sys/` work on. */
