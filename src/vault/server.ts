@@ -17,6 +17,7 @@ import { openPolicies } from './policy/policies.ts';
 import { engine } from './routing/route.ts';
 import { sealRoutes } from './seal/seal-routes.ts';
 import { auditRoutes } from './sys/audit-routes.ts';
+import { authRoutes } from './sys/auth-routes.ts';
 import { capabilityRoutes } from './sys/capability-routes.ts';
 import { mountRoutes } from './sys/mount-routes.ts';
 import { policyRoutes } from './sys/policy-routes.ts';
@@ -28,7 +29,13 @@ import { tokenRoutes } from './token/token-routes.ts';
 import { openTokens } from './token/tokens.ts';
 
 /** What is served below `sys/`, but for what needs no token (`statusPaths`). */
-export const systemRoutes = [...mountRoutes, ...policyRoutes, ...capabilityRoutes, ...auditRoutes];
+export const systemRoutes = [
+  ...mountRoutes,
+  ...authRoutes,
+  ...policyRoutes,
+  ...capabilityRoutes,
+  ...auditRoutes,
+];
 
 export interface VaultOptions {
   /** Everything durable goes there; the caller has seen to its encryption, and closes it. */
@@ -107,12 +114,16 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
   const tokens = await openTokens({ store, clock, entropy, log });
   if (dev) await ensureDevRoot(store, tokens, clock, dev.rootToken);
 
-  const fixed = {
-    secret: [
-      await fixedMount(options, 'sys/', 'system', 'system endpoints used for control, policy and debugging'),
-    ],
-    auth: [await fixedMount(options, 'token/', 'token', 'token based credentials')],
-  };
+  const system = await fixedMount(options, {
+    path: 'sys/',
+    type: 'system',
+    description: 'system endpoints used for control, policy and debugging',
+  });
+  const tokenMethod = await fixedMount(options, {
+    path: 'auth/token/',
+    type: 'token',
+    description: 'token based credentials',
+  });
   // The table of mounts and the paths that change it know each other.
   let mounts: Mounts;
   const auditor = await openAuditor({ store, following, clock, entropy, log, openSink: options.openSink });
@@ -121,7 +132,6 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
     tokens,
     policies,
     mounts: () => mounts,
-    fixed,
     ...(seal ? { seal } : {}),
   };
   const token = { tokens, policies, clock, limits: () => systemLease, renewer: () => undefined };
@@ -130,13 +140,14 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
     following,
     entropy,
     log,
-    engines: { pki: pkiEngine({ store, clock, entropy }) },
+    engines: { secret: { pki: pkiEngine({ store, clock, entropy }) }, auth: {} },
+    onLeave: (path) => tokens.revokeMadeBelow(path),
     fixed: [
       {
-        mount: fixed.secret[0]!,
+        mount: system,
         engine: engine(seal ? [...systemRoutes, ...sealRoutes] : systemRoutes, sys),
       },
-      { mount: { ...fixed.auth[0]!, path: 'auth/token/' }, engine: engine(tokenRoutes, token) },
+      { mount: tokenMethod, engine: engine(tokenRoutes, token) },
     ],
   });
   const answering = core({ tokens, policies, mounts, auditor });
@@ -160,19 +171,15 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
 /** A mount that is always there; its names stay the same from start to start. */
 async function fixedMount(
   { store, entropy }: OpenOptions,
-  path: string,
-  type: string,
-  description: string,
+  named: Pick<Mount, 'path' | 'type' | 'description'>,
 ): Promise<Mount> {
-  const key = `core/fixed-mount/${type}`;
+  const key = `core/fixed-mount/${named.type}`;
   const found = await store.get(key);
-  if (found) return JSON.parse(found.value.toString()) as Mount;
+  if (found) return { ...(JSON.parse(found.value.toString()) as Mount), ...named };
   const mount: Mount = {
     uuid: uuid(entropy),
-    path,
-    type,
-    description,
-    accessor: accessorOf(type === 'token' ? 'auth_token' : type, entropy),
+    ...named,
+    accessor: accessorOf(named, entropy),
     defaultLeaseTtlMs: 0,
     maxLeaseTtlMs: 0,
     forceNoCache: false,

@@ -3,7 +3,7 @@ import { hourMs } from '../../base/duration.ts';
 import { leaseLimits, type Mount } from './mount.ts';
 import { mountPath, planMount, tuneMount } from './mount-rules.ts';
 
-const types = ['pki'];
+const types = { kind: 'secret' as const, types: ['pki'] };
 const mount: Mount = { ...planMount('pki/', { type: 'pki' }, types), uuid: 'u', accessor: 'pki_1' };
 
 test('a path ends in one slash and begins with none', () => {

@@ -3,7 +3,7 @@ import { invalidRequest } from '../faults.ts';
 import { durationMs } from '../routing/coerce.ts';
 import { type FieldTable, type FieldValues, readFields } from '../routing/fields.ts';
 import { systemLease } from '../token/lifetime.ts';
-import type { Mount } from './mount.ts';
+import { kindOf, listedPath, type Mount, type MountKind, type MountTokenType, tokenTypes } from './mount.ts';
 
 /** The body of `POST sys/mounts/:path`. */
 export const enableFields = {
@@ -24,6 +24,7 @@ const configFields = {
   max_lease_ttl: 'text',
   force_no_cache: 'boolean',
   listing_visibility: 'text',
+  token_type: 'text',
 } as const satisfies FieldTable;
 
 /** The body of `POST sys/mounts/:path/tune`. */
@@ -34,6 +35,9 @@ export const tuneFields = {
   listing_visibility: 'text',
   options: 'pairs',
 } as const satisfies FieldTable;
+
+/** The body of `POST sys/auth/:path/tune`. */
+export const authTuneFields = { ...tuneFields, token_type: 'text' } as const satisfies FieldTable;
 
 /** `pki/` of `pki`, `/pki` and `pki/`. */
 export function mountPath(text: string): string {
@@ -48,8 +52,9 @@ export function mountPath(text: string): string {
 export function planMount(
   path: string,
   fields: FieldValues<typeof enableFields>,
-  types: readonly string[],
+  { kind, types }: { kind: MountKind; types: readonly string[] },
 ): Omit<Mount, 'uuid' | 'accessor'> {
+  if (kindOf({ path }) !== kind) throw invalidRequest(`cannot mount ${JSON.stringify(path)}`);
   const type = fields.type ?? '';
   if (type === '') throw invalidRequest('backend type must be specified as a string');
   if (!types.includes(type)) {
@@ -67,6 +72,7 @@ export function planMount(
       `given default lease TTL greater than system max lease TTL of ${systemLease.maxTtlMs / 1_000}`,
     );
   }
+  const isAuth = kind === 'auth';
   return {
     path,
     type,
@@ -75,14 +81,15 @@ export function planMount(
     maxLeaseTtlMs,
     forceNoCache: config.force_no_cache ?? false,
     listingVisibility: visibility(config.listing_visibility ?? ''),
-    options: fields.options && Object.keys(fields.options).length > 0 ? fields.options : null,
+    options: fields.options && Object.keys(fields.options).length > 0 ? fields.options : isAuth ? {} : null,
     local: fields.local ?? false,
     sealWrap: fields.seal_wrap ?? false,
+    ...(isAuth ? { tokenType: tokenType(config.token_type || 'default-service') } : {}),
   };
 }
 
 function checkMountPath(path: string): void {
-  const segments = path.slice(0, -1).split('/');
+  const segments = listedPath({ path }).slice(0, -1).split('/');
   if (segments.some((segment) => segment === '' || segment === '.' || segment === '..')) {
     throw invalidRequest(`path '${path}' has an empty or relative segment`);
   }
@@ -93,7 +100,7 @@ function checkMountPath(path: string): void {
 }
 
 /** A mount with the settings that a tune changes: an empty text leaves a time as it is, `system` resets it. */
-export function tuneMount(mount: Mount, fields: FieldValues<typeof tuneFields>): Mount {
+export function tuneMount(mount: Mount, fields: FieldValues<typeof authTuneFields>): Mount {
   const defaultLeaseTtlMs = lease('default TTL', fields.default_lease_ttl, mount.defaultLeaseTtlMs);
   const maxLeaseTtlMs = lease('max TTL', fields.max_lease_ttl, mount.maxLeaseTtlMs);
   if (defaultLeaseTtlMs !== 0 && maxLeaseTtlMs !== 0 && maxLeaseTtlMs < defaultLeaseTtlMs) {
@@ -109,6 +116,7 @@ export function tuneMount(mount: Mount, fields: FieldValues<typeof tuneFields>):
     description: fields.description ?? mount.description,
     listingVisibility: visibility(fields.listing_visibility ?? mount.listingVisibility),
     options: fields.options ? { ...mount.options, ...fields.options } : mount.options,
+    ...(fields.token_type ? { tokenType: tokenType(fields.token_type) } : {}),
   };
 }
 
@@ -124,6 +132,12 @@ function lease(what: string, text: string | undefined, unchangedMs: number): num
   }
   if (ms < 0) throw refusal('it is negative');
   return ms;
+}
+
+function tokenType(text: string): MountTokenType {
+  const known = tokenTypes.find((type) => type === text);
+  if (!known) throw invalidRequest("invalid value for 'token_type'");
+  return known;
 }
 
 function visibility(text: string): string {

@@ -4,7 +4,7 @@ import { builtinVersion } from '../version.ts';
 /** What is mounted at a path, as the store keeps it. */
 export interface Mount {
   uuid: string;
-  /** Ends in a slash: `pki/`. */
+  /** Ends in a slash: `pki/`; below `auth/` for an auth method: `auth/approle/`. */
   path: string;
   type: string;
   description: string;
@@ -18,6 +18,25 @@ export interface Mount {
   options: Readonly<Record<string, string>> | null;
   local: boolean;
   sealWrap: boolean;
+  /** Of an auth method: what kind of tokens logins give, or which where neither they nor the role say so. */
+  tokenType?: MountTokenType;
+}
+
+export const tokenTypes = ['default-service', 'default-batch', 'service', 'batch'] as const;
+export type MountTokenType = (typeof tokenTypes)[number];
+
+/** Secrets engines and auth methods share one table; where a mount lies tells which it is. */
+export type MountKind = 'secret' | 'auth';
+
+export const authPrefix = 'auth/';
+
+export function kindOf({ path }: Pick<Mount, 'path'>): MountKind {
+  return path.startsWith(authPrefix) ? 'auth' : 'secret';
+}
+
+/** The path as `sys/mounts` and `sys/auth` name it: an auth method's without `auth/`. */
+export function listedPath(mount: Pick<Mount, 'path'>): string {
+  return kindOf(mount) === 'auth' ? mount.path.slice(authPrefix.length) : mount.path;
 }
 
 /** How long leases and certificates of this mount may last: its own settings, else the system's. */
@@ -43,6 +62,7 @@ export function describeMount(mount: Mount): Record<string, unknown> {
       force_no_cache: mount.forceNoCache,
       ...(mount.listingVisibility === '' ? {} : { listing_visibility: mount.listingVisibility }),
       max_lease_ttl: mount.maxLeaseTtlMs / 1_000,
+      ...(mount.tokenType ? { token_type: mount.tokenType } : {}),
       ...ownSettings[mount.type],
     },
     // Only what a user can mount may one day be taken away.
@@ -69,7 +89,8 @@ export function describeTuning(mount: Mount): Record<string, unknown> {
     force_no_cache: mount.forceNoCache,
     ...(mount.listingVisibility === '' ? {} : { listing_visibility: mount.listingVisibility }),
     max_lease_ttl: limits.maxTtlMs / 1_000,
-    ...(mount.options ? { options: mount.options } : {}),
+    ...(mount.options && Object.keys(mount.options).length > 0 ? { options: mount.options } : {}),
+    ...(mount.tokenType ? { token_type: mount.tokenType } : {}),
     ...ownSettings[mount.type],
   };
 }

@@ -5,7 +5,7 @@ import type { Following } from '../../store/following.ts';
 import type { Store } from '../../store/store.ts';
 import { invalidRequest } from '../faults.ts';
 import type { Engine } from '../routing/route.ts';
-import type { Mount } from './mount.ts';
+import { kindOf, listedPath, type Mount, type MountKind } from './mount.ts';
 
 /** Paths that are Vault's own, whether or not there is anything below them here. */
 const ownPaths = ['audit/', 'auth/', 'cubbyhole/', 'identity/', 'sys/'];
@@ -43,17 +43,19 @@ export interface MountsOptions {
   following: Following;
   entropy: Entropy;
   log: Log;
-  /** By type, what a user may mount. */
-  engines: Readonly<Record<string, EngineMaker>>;
+  /** By kind and type, what a user may mount. */
+  engines: Readonly<Record<MountKind, Readonly<Record<string, EngineMaker>>>>;
   /** What is always there, such as `sys/`; not in the table. */
   fixed: readonly Mounted[];
+  /** Ends what was given out below a path, once nothing answers there any more. */
+  onLeave?: (path: string) => Promise<void>;
 }
 
 /** The mount table. */
 export interface Mounts {
-  readonly types: readonly string[];
-  /** Those that a user made, by path. */
-  all(): Mount[];
+  types(kind: MountKind): readonly string[];
+  /** The fixed ones included, by path. */
+  all(kind: MountKind): Mount[];
   /** The mount that `path` lies below, and the rest of the path. */
   match(path: string): { mounted: Mounted; rest: string } | undefined;
   at(path: string): Mount | undefined;
@@ -127,12 +129,15 @@ class MountTable implements Mounts {
     row.leave();
   }
 
-  get types(): readonly string[] {
-    return Object.keys(this.#options.engines);
+  types(kind: MountKind): readonly string[] {
+    return Object.keys(this.#options.engines[kind]);
   }
 
-  all(): Mount[] {
-    return [...this.#rows.values()].map(({ mount }) => mount).toSorted((a, b) => (a.path < b.path ? -1 : 1));
+  all(kind: MountKind): Mount[] {
+    return [...this.#options.fixed, ...this.#rows.values()]
+      .map(({ mount }) => mount)
+      .filter((mount) => kindOf(mount) === kind)
+      .toSorted((a, b) => (a.path < b.path ? -1 : 1));
   }
 
   at(path: string): Mount | undefined {
@@ -151,7 +156,7 @@ class MountTable implements Mounts {
   async enable(plan: Omit<Mount, 'uuid' | 'accessor'>): Promise<Mount> {
     const { entropy } = this.#options;
     this.#assertFree(plan.path);
-    const mount = { ...plan, uuid: uuid(entropy), accessor: accessorOf(plan.type, entropy) };
+    const mount = { ...plan, uuid: uuid(entropy), accessor: accessorOf(plan, entropy) };
     const row = await this.#openRow(mount, 0);
     this.#assertFree(plan.path);
     // Taken at once, so that of two concurrent calls one is refused.
@@ -214,15 +219,14 @@ class MountTable implements Mounts {
     if (this.#fixedAt(path)) throw invalidRequest(`cannot unmount "${path}"`);
     const row = this.#rows.get(path);
     if (!row) return;
-    const { store } = this.#options;
     const { uuid: id } = row.mount;
-    await store.commit({
+    await this.#options.store.commit({
       puts: [{ key: leavingPrefix + id, value: Buffer.from(path) }],
       deletes: [tablePrefix + id],
     });
     // From here on nothing that is still under way below it can write: its guard is gone.
     this.#drop(row);
-    await removeData(store, id);
+    await removeData(this.#options, { id, path });
   }
 
   #fixedAt(path: string): Mount | undefined {
@@ -230,7 +234,7 @@ class MountTable implements Mounts {
   }
 
   async #openRow(mount: Mount, revision: number): Promise<Row> {
-    const make = this.#options.engines[mount.type];
+    const make = this.#options.engines[kindOf(mount)][mount.type];
     if (!make) {
       throw new Fault(`the store holds a mount of type ${mount.type}, which this version does not have`, {
         code: 'vault.mount.type',
@@ -264,11 +268,16 @@ class MountTable implements Mounts {
   }
 
   #assertFree(path: string): void {
-    if (ownPaths.some((own) => path.startsWith(own))) {
+    const others = [...this.#rows.keys()];
+    if (kindOf({ path }) === 'auth') {
+      others.push(...this.#options.fixed.map(({ mount }) => mount.path));
+    } else if (ownPaths.some((own) => path.startsWith(own))) {
       throw invalidRequest(`cannot mount ${JSON.stringify(path)}`);
     }
-    const taken = [...this.#rows.keys()].find((other) => other.startsWith(path) || path.startsWith(other));
-    if (taken !== undefined) throw invalidRequest(`path is already in use at ${taken}`);
+    const taken = others.find((other) => other.startsWith(path) || path.startsWith(other));
+    if (taken !== undefined) {
+      throw invalidRequest(`path is already in use at ${listedPath({ path: taken })}`);
+    }
   }
 }
 
@@ -276,14 +285,20 @@ function isConflict(error: unknown): boolean {
   return error instanceof Fault && error.code === 'store.conflict';
 }
 
-async function finishRemovals({ store, log }: MountsOptions): Promise<void> {
+async function finishRemovals(options: MountsOptions): Promise<void> {
+  const { store, log } = options;
   for (const { key, value } of await store.list({ prefix: leavingPrefix })) {
-    log.info('removing what is left of a mount', { path: value.toString() });
-    await removeData(store, key.slice(leavingPrefix.length));
+    const path = value.toString();
+    log.info('removing what is left of a mount', { path });
+    await removeData(options, { id: key.slice(leavingPrefix.length), path });
   }
 }
 
-async function removeData(store: Store, id: string): Promise<void> {
+async function removeData(
+  { store, onLeave }: MountsOptions,
+  { id, path }: { id: string; path: string },
+): Promise<void> {
+  await onLeave?.(path);
   const prefix = `data/${id}/`;
   for (;;) {
     const entries = await store.list({ prefix, limit: removalSize });
@@ -293,6 +308,7 @@ async function removeData(store: Store, id: string): Promise<void> {
   await store.commit({ deletes: [leavingPrefix + id] });
 }
 
-export function accessorOf(type: string, entropy: Entropy): string {
-  return `${type}_${entropy.bytes(4).toString('hex')}`;
+export function accessorOf({ path, type }: Pick<Mount, 'path' | 'type'>, entropy: Entropy): string {
+  const kind = kindOf({ path }) === 'auth' ? 'auth_' : '';
+  return `${kind}${type}_${entropy.bytes(4).toString('hex')}`;
 }

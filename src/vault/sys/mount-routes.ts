@@ -1,5 +1,12 @@
 import { denied, invalidRequest } from '../faults.ts';
-import { describeMount, describeTuning, type Mount } from '../mount/mount.ts';
+import {
+  describeMount,
+  describeTuning,
+  kindOf,
+  listedPath,
+  type Mount,
+  type MountKind,
+} from '../mount/mount.ts';
 import { enableFields, mountPath, planMount, tuneFields, tuneMount } from '../mount/mount-rules.ts';
 import { defineRoute, noFields } from '../routing/define-route.ts';
 import type { Answer, Caller, Route } from '../routing/route.ts';
@@ -27,11 +34,16 @@ export const mountRoutes: readonly Route<SysContext>[] = [
       read: (context, { captures }) => ({ data: describeMount(mountAt(context, captures.path!)) }),
       update: async (context, { captures, fields }) => {
         const mounts = context.mounts();
-        await mounts.enable(planMount(mountPath(captures.path!), fields, mounts.types));
+        await mounts.enable(
+          planMount(mountPath(captures.path!), fields, { kind: 'secret', types: mounts.types('secret') }),
+        );
         return undefined;
       },
       delete: async (context, { captures }) => {
-        await context.mounts().disable(mountPath(captures.path!));
+        const path = mountPath(captures.path!);
+        // Auth methods go by `sys/auth`, which asks for more than this path does.
+        if (kindOf({ path }) === 'auth') throw invalidRequest(`cannot unmount "${path}"`);
+        await context.mounts().disable(path);
         return undefined;
       },
     },
@@ -39,34 +51,7 @@ export const mountRoutes: readonly Route<SysContext>[] = [
   defineRoute('mounts', {
     fields: noFields,
     dataAtTop: true,
-    on: { read: (context) => ({ data: table(secretMounts(context)) }) },
-  }),
-  defineRoute('auth/*path/tune', {
-    fields: noFields,
-    dataAtTop: true,
-    on: {
-      read: (context, { captures }) => {
-        const path = mountPath(captures.path!);
-        return readTuning(`auth/${path}`, authMountAt(context, path));
-      },
-    },
-  }),
-  defineRoute('auth/*path', {
-    fields: noFields,
-    dataAtTop: true,
-    on: {
-      read: (context, { captures }) => {
-        const path = mountPath(captures.path!);
-        const mount = authMountAt(context, path);
-        if (!mount) throw invalidRequest(`No auth engine at ${path}`);
-        return { data: describeMount(mount) };
-      },
-    },
-  }),
-  defineRoute('auth', {
-    fields: noFields,
-    dataAtTop: true,
-    on: { read: ({ fixed }) => ({ data: table(fixed.auth) }) },
+    on: { read: (context) => ({ data: describeMounts(context.mounts().all('secret')) }) },
   }),
   defineRoute('internal/ui/mounts/*path', {
     fields: noFields,
@@ -79,16 +64,9 @@ export const mountRoutes: readonly Route<SysContext>[] = [
   }),
 ];
 
-function authMountAt({ fixed }: SysContext, path: string): Mount | undefined {
-  return fixed.auth.find((mount) => mount.path === path);
-}
-
-function secretMounts({ fixed, mounts }: SysContext): Mount[] {
-  return [...fixed.secret, ...mounts().all()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
-}
-
-function table(mounts: readonly Mount[]): Record<string, unknown> {
-  return Object.fromEntries(mounts.map((mount) => [mount.path, describeMount(mount)]));
+/** Mounts of one kind by the paths that they are known by. */
+export function describeMounts(mounts: readonly Mount[]): Record<string, unknown> {
+  return Object.fromEntries(mounts.map((mount) => [listedPath(mount), describeMount(mount)]));
 }
 
 function mountAt(context: SysContext, text: string): Mount {
@@ -98,7 +76,7 @@ function mountAt(context: SysContext, text: string): Mount {
   return mount;
 }
 
-function readTuning(path: string, mount: Mount | undefined): Answer {
+export function readTuning(path: string, mount: Mount | undefined): Answer {
   if (!mount) throw invalidRequest(`cannot fetch sysview for path "${path}"`);
   return { data: describeTuning(mount) };
 }
@@ -113,22 +91,21 @@ function visibleMount(context: SysContext, path: string, { access }: Caller): An
         `"${mountPath(path)}"`,
     );
   }
-  return { data: { ...describeMount(mount), path: mount.path } };
+  return { data: { ...describeMount(mount), path: listedPath(mount) } };
 }
 
 /** With a token what its policies reach; without one only what is shown to everybody. */
 function visibleMounts(context: SysContext, { presented, access }: Caller): Answer {
   const known = presented.id !== '';
-  const shown = (mounts: readonly Mount[], prefix: string) =>
+  const shown = (kind: MountKind) =>
     Object.fromEntries(
-      mounts
-        .filter(
-          (mount) =>
-            mount.listingVisibility === 'unauth' || (known && access.reachesBelow(prefix + mount.path)),
-        )
-        .map((mount) => [mount.path, known ? describeMount(mount) : publicPart(mount)]),
+      context
+        .mounts()
+        .all(kind)
+        .filter((mount) => mount.listingVisibility === 'unauth' || (known && access.reachesBelow(mount.path)))
+        .map((mount) => [listedPath(mount), known ? describeMount(mount) : publicPart(mount)]),
     );
-  return { data: { auth: shown(context.fixed.auth, 'auth/'), secret: shown(secretMounts(context), '') } };
+  return { data: { auth: shown('auth'), secret: shown('secret') } };
 }
 
 function publicPart({ description, options, type }: Mount): Record<string, unknown> {

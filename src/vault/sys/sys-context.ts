@@ -1,5 +1,4 @@
 import type { Auditor } from '../audit/auditor.ts';
-import type { Mount } from '../mount/mount.ts';
 import type { Mounts } from '../mount/mounts.ts';
 import type { Policies } from '../policy/policies.ts';
 import type { Ceremonies } from '../seal/ceremonies.ts';
@@ -22,8 +21,6 @@ export interface SysContext {
   tokens: Tokens;
   policies: Policies;
   mounts: () => Mounts;
-  /** What is always mounted, by kind. */
-  fixed: { secret: readonly Mount[]; auth: readonly Mount[] };
   /** Absent where the server cannot be sealed. */
   seal?: SealControl;
 }

@@ -58,6 +58,8 @@ export interface Tokens {
   revoke(name: string): Promise<void>;
   /** Revokes the token of that name; those below it become orphans. */
   revokeAlone(name: string): Promise<void>;
+  /** Revokes all tokens that were made below that path. */
+  revokeMadeBelow(path: string): Promise<void>;
   /** Removes what has expired; called by itself as time goes on. */
   sweep(): Promise<void>;
   close(): void;
@@ -179,6 +181,19 @@ class TokenTable implements Tokens {
     await this.#remove(name);
     // Those that it made meanwhile; from now on it makes none.
     await this.#orphanChildren(name);
+  }
+
+  async revokeMadeBelow(path: string): Promise<void> {
+    const prefix = keyOf.token('');
+    for (let after: string | undefined; ; ) {
+      const page = await this.#store.list({ prefix, limit: sweepSize, ...(after ? { after } : {}) });
+      for (const { value } of page) {
+        const token = JSON.parse(value.toString()) as Token;
+        if (token.path.startsWith(path)) await this.revoke(token.name);
+      }
+      if (page.length < sweepSize) return;
+      after = page.at(-1)!.key;
+    }
   }
 
   async sweep(): Promise<void> {
