@@ -11,9 +11,11 @@ import {
 } from './faults.ts';
 import type { Mounted, Mounts } from './mount/mounts.ts';
 import type { Policies } from './policy/policies.ts';
+import { mountHelp, openApiDocument, routeHelp } from './routing/api-description.ts';
 import type { Answer, Caller, Captures, Match, VaultRequest } from './routing/route.ts';
 import { isUsableFrom } from './token/bound-cidrs.ts';
 import type { Tokens } from './token/tokens.ts';
+import { vaultVersion } from './version.ts';
 
 /** What a request is answered with, and how it is to be put. */
 export interface Reply {
@@ -55,7 +57,8 @@ export function core({ tokens, policies, mounts, auditor }: CoreOptions): Core {
     const { request } = exchange;
     if (found?.match?.route.open) return (exchange.caller = await bestEffort(request));
     const caller = (exchange.caller = await authenticate(request));
-    authorise(caller, request, found?.match);
+    // What a path is for may be asked by whoever has a token.
+    if (!request.help) authorise(caller, request, found?.match);
     return caller;
   }
 
@@ -82,6 +85,7 @@ export function core({ tokens, policies, mounts, auditor }: CoreOptions): Core {
   async function run(caller: Caller, request: VaultRequest, found: Found | undefined): Promise<Reply> {
     if (!found) throw noHandler(request.path);
     const { match, mounted } = found;
+    if (request.help) return help(request, found);
     if (!match) throw unsupportedPath();
     if (!match.run) throw unsupportedOperation();
     const { captures, route } = match;
@@ -95,13 +99,8 @@ export function core({ tokens, policies, mounts, auditor }: CoreOptions): Core {
     };
   }
 
-  interface Found {
-    mounted: Mounted;
-    match: Match | undefined;
-  }
-
-  function find({ path, operation }: VaultRequest): Found | undefined {
-    const matched = mounts.match(path);
+  function find({ path, operation, help }: VaultRequest): Found | undefined {
+    const matched = mounts.match(path) ?? (help ? mounts.match(`${path}/`) : undefined);
     return (
       matched && { mounted: matched.mounted, match: matched.mounted.engine.find(matched.rest, operation) }
     );
@@ -134,6 +133,27 @@ export function core({ tokens, policies, mounts, auditor }: CoreOptions): Core {
     if (!presented || !isUsableFrom(presented.token, origin.remoteAddress)) return nobody;
     return { presented, access: await policies.access(presented.token.policies) };
   }
+}
+
+interface Found {
+  mounted: Mounted;
+  match: Match | undefined;
+}
+
+/** What a path is for, or a whole mount, as text and as a description for programs. */
+function help({ path }: VaultRequest, { mounted: { mount, engine }, match }: Found): Reply {
+  const described = { path: mount.path, type: mount.type, routes: engine.routes };
+  const whole = `${path}/` === mount.path || path === mount.path;
+  if (!match && !whole) throw unsupportedPath();
+  const { route } = match ?? {};
+  const text = route ? routeHelp(path, route) : mountHelp(described);
+  const openapi = openApiDocument([route ? { ...described, routes: [route] } : described], vaultVersion);
+  const body = Buffer.from(`${JSON.stringify({ help: text, see_also: null, openapi })}\n`);
+  return {
+    answer: { raw: { contentType: 'application/json', body } },
+    dataAtTop: false,
+    mountType: mount.type,
+  };
 }
 
 /** What an audit log says of an error: no more than the client is told of what is not its own doing. */

@@ -2,7 +2,9 @@ import type { Clock } from '../base/clock.ts';
 import { type Entropy, uuid } from '../base/entropy.ts';
 import { Fault } from '../base/fault.ts';
 import type { Log } from '../base/log.ts';
+import { type Metrics, newMetrics } from '../base/metrics.ts';
 import { type Following, following as followStore } from '../store/following.ts';
+import { meteredStore } from '../store/metered.ts';
 import type { Store } from '../store/store.ts';
 import { type ListenAddress, listen } from '../wire/http-server.ts';
 import { openAuditor } from './audit/auditor.ts';
@@ -10,6 +12,7 @@ import type { OpenSink } from './audit/sink.ts';
 import { type Core, core } from './core.ts';
 import { ensureDevRoot } from './dev-root.ts';
 import { vaultListener } from './http/vault-listener.ts';
+import { meteredCore } from './metered-core.ts';
 import type { Mount } from './mount/mount.ts';
 import { accessorOf, type Mounts, openMounts } from './mount/mounts.ts';
 import { pkiEngine } from './pki/pki-engine.ts';
@@ -20,6 +23,7 @@ import { auditRoutes } from './sys/audit-routes.ts';
 import { authRoutes } from './sys/auth-routes.ts';
 import { capabilityRoutes } from './sys/capability-routes.ts';
 import { mountRoutes } from './sys/mount-routes.ts';
+import { operationRoutes } from './sys/operation-routes.ts';
 import { policyRoutes } from './sys/policy-routes.ts';
 import { type Cluster, ensureCluster, neverSealed, statusPaths } from './sys/status.ts';
 import type { SealControl, SysContext } from './sys/sys-context.ts';
@@ -35,6 +39,7 @@ export const systemRoutes = [
   ...policyRoutes,
   ...capabilityRoutes,
   ...auditRoutes,
+  ...operationRoutes,
 ];
 
 export interface VaultOptions {
@@ -45,6 +50,8 @@ export interface VaultOptions {
   log: Log;
   /** Opens what audit devices write to. */
   openSink: OpenSink;
+  /** Takes what the server counts and measures; where absent it is measured in whole milliseconds. */
+  metrics?: Metrics;
   listen: ListenAddress;
   /** Start initialised and unsealed, with this as a root token: Vault's dev mode. */
   dev?: { rootToken: string };
@@ -100,7 +107,8 @@ export async function startVault(options: VaultOptions): Promise<VaultServer> {
 
 /** Everything that answers requests. @throws Fault `vault.uninitialised`, `store.*` */
 export async function openVault(options: OpenOptions): Promise<OpenVault> {
-  const { store, clock, entropy, log, dev, seal } = options;
+  const { clock, entropy, log, dev, seal, metrics = newMetrics(() => clock.now()) } = options;
+  const store = meteredStore(options.store, metrics);
   if (!dev && !(await store.get('core/cluster'))) {
     throw new Fault('this store holds no initialised Vault', {
       code: 'vault.uninitialised',
@@ -126,9 +134,19 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
   });
   // The table of mounts and the paths that change it know each other.
   let mounts: Mounts;
-  const auditor = await openAuditor({ store, following, clock, entropy, log, openSink: options.openSink });
+  const auditor = await openAuditor({
+    store,
+    following,
+    clock,
+    entropy,
+    log,
+    metrics,
+    openSink: options.openSink,
+  });
   const sys: SysContext = {
     auditor,
+    metrics,
+    inFlight: () => answering.inFlight(),
     tokens,
     policies,
     mounts: () => mounts,
@@ -150,7 +168,7 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
       { mount: tokenMethod, engine: engine(tokenRoutes, token) },
     ],
   });
-  const answering = core({ tokens, policies, mounts, auditor });
+  const answering = meteredCore(core({ tokens, policies, mounts, auditor }), metrics, () => clock.now());
   return {
     core: {
       // Other nodes may have changed what is about to be decided on, and have been answered.

@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Entropy } from '../../base/entropy.ts';
 import { describeError, Fault } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
+import { durationBounds, type Metrics } from '../../base/metrics.ts';
 import type { Following } from '../../store/following.ts';
 import type { Store } from '../../store/store.ts';
 import { failed, invalidRequest } from '../faults.ts';
@@ -49,6 +50,7 @@ export interface AuditorOptions {
   entropy: Entropy;
   log: Log;
   openSink: OpenSink;
+  metrics: Metrics;
 }
 
 export async function openAuditor(options: AuditorOptions): Promise<Auditor> {
@@ -185,6 +187,8 @@ class DeviceAuditor implements Auditor {
   /** Resolves as soon as one device has the line; the others go on, and may fail. */
   async #tell(type: 'request' | 'response', exchange: Exchange): Promise<void> {
     if (this.#open.size === 0) return;
+    const { metrics } = this.#options;
+    const start = metrics.ticks();
     const now = this.#options.clock.now();
     const writing = [...this.#open.values()].map(async (opened) => {
       try {
@@ -199,7 +203,11 @@ class DeviceAuditor implements Auditor {
     });
     try {
       await Promise.any(writing);
+      metrics
+        .histogram(`vault_audit_log_${type}`, 'Milliseconds until one device had a line.', durationBounds)
+        .observe(metrics.ticks() - start);
     } catch (error) {
+      metrics.counter(`vault_audit_log_${type}_failure`, 'Lines that no device took.').add();
       throw new Fault('no audit device could take the entry', {
         code: 'vault.audit',
         blame: 'operator',

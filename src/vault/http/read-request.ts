@@ -17,6 +17,7 @@ export interface HttpParts {
 
 export interface ApiRequest {
   operation: Operation;
+  help?: boolean;
   path: string;
   data: RawFields;
   token: string | undefined;
@@ -52,10 +53,13 @@ export function readApiRequest({ path, query }: Target, parts: HttpParts): ApiRe
     case 'HEAD':
     case 'GET': {
       const listed = query.get('list');
-      if (listed && asBoolean(listed)) {
+      if (listed && asBoolean('list', listed)) {
         query.delete('list');
         return { operation: 'list', path: withSlash(path), data: queryFields(query), token };
       }
+      const help = query.get('help');
+      if (help && asBoolean('help', help))
+        return { operation: 'read', path, data: fields([]), token, help: true };
       return { operation: 'read', path, data: queryFields(query), token };
     }
     case 'LIST':
@@ -73,11 +77,11 @@ export function readApiRequest({ path, query }: Target, parts: HttpParts): ApiRe
   }
 }
 
-function asBoolean(text: string): boolean {
+function asBoolean(name: string, text: string): boolean {
   try {
     return boolean(text);
   } catch (error) {
-    throw invalidRequest(`list: ${describeError(error)}`, error);
+    throw invalidRequest(`${name}: ${describeError(error)}`, error);
   }
 }
 

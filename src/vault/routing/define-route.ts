@@ -35,6 +35,7 @@ export function defineRoute<Context, Fields extends FieldTable>(
     path,
     pattern: pathPattern(path, listed),
     // Lists take these everywhere; those that do not page answer whole.
+    fields,
     parameters: new Set([...Object.keys(fields), ...(listed ? ['after', 'limit'] : [])]),
     open,
     sudo,

@@ -1,6 +1,6 @@
 import type { AccessList, Operation } from '../policy/access-list.ts';
 import type { PresentedToken } from '../token/token.ts';
-import type { RawFields } from './fields.ts';
+import type { FieldTable, RawFields } from './fields.ts';
 
 /** A request on its way through the server, whatever wire it came by. */
 export interface VaultRequest {
@@ -11,6 +11,8 @@ export interface VaultRequest {
   data: RawFields;
   /** As the client sent it; undefined where it sent none. */
   token: string | undefined;
+  /** Whether it only asks what the path is for. */
+  help?: boolean;
   origin: RequestOrigin;
 }
 
@@ -61,7 +63,9 @@ export interface Route<Context> {
   path: string;
   /** Matches a whole path below the mount. */
   pattern: RegExp;
-  /** The names of the parameters that its handlers read; others earn the client a warning. */
+  /** The parameters that its handlers read. */
+  fields: FieldTable;
+  /** Their names, and those that come with an operation; others earn the client a warning. */
   parameters: ReadonlySet<string>;
   /** Reached without a token. */
   open: boolean;
@@ -86,15 +90,21 @@ export interface Given {
 
 export type Handler<Context> = (context: Context, given: Given) => Promise<Answer | undefined>;
 
+/** What can be told of a route. */
+export type DescribedRoute = Pick<Route<never>, 'path' | 'fields' | 'open' | 'sudo'> & {
+  handlers: Readonly<Partial<Record<Operation, unknown>>>;
+};
+
 /** What is mounted at a path: something that knows its routes. */
 export interface Engine {
+  routes: readonly DescribedRoute[];
   /** Undefined where the engine has no such path. `path` is below the mount. */
   find(path: string, operation: Operation): Match | undefined;
 }
 
 /** A route found, bound to its engine. */
 export interface Match {
-  route: Pick<Route<never>, 'parameters' | 'open' | 'sudo' | 'head' | 'dataAtTop'>;
+  route: Pick<Route<never>, 'parameters' | 'head' | 'dataAtTop'> & DescribedRoute;
   captures: Captures;
   /** Undefined where the path does not take the operation. */
   run: ((given: Given) => Promise<Answer | undefined>) | undefined;
@@ -103,6 +113,7 @@ export interface Match {
 /** An engine of `routes`, whose handlers are handed `context`. The first route that matches wins. */
 export function engine<Context>(routes: readonly Route<Context>[], context: Context): Engine {
   return {
+    routes,
     find(path, operation) {
       for (const route of routes) {
         const caught = route.pattern.exec(path);

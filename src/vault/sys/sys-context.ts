@@ -1,4 +1,6 @@
+import type { Metrics } from '../../base/metrics.ts';
 import type { Auditor } from '../audit/auditor.ts';
+import type { InFlight } from '../metered-core.ts';
 import type { Mounts } from '../mount/mounts.ts';
 import type { Policies } from '../policy/policies.ts';
 import type { Ceremonies } from '../seal/ceremonies.ts';
@@ -18,6 +20,9 @@ export interface SealControl {
 /** What the paths below `sys/` work on. */
 export interface SysContext {
   auditor: Auditor;
+  metrics: Metrics;
+  /** Requests under way. */
+  inFlight: () => readonly InFlight[];
   tokens: Tokens;
   policies: Policies;
   mounts: () => Mounts;

@@ -1,0 +1,59 @@
+import { invalidRequest } from '../faults.ts';
+import { formatInstant } from '../instant.ts';
+import type { Mounts } from '../mount/mounts.ts';
+import { type DescribedMount, openApiDocument } from '../routing/api-description.ts';
+import { defineRoute, noFields } from '../routing/define-route.ts';
+import type { Answer, Route } from '../routing/route.ts';
+import { vaultVersion } from '../version.ts';
+import type { SysContext } from './sys-context.ts';
+
+/** What operators and their scrapers read. */
+export const operationRoutes: readonly Route<SysContext>[] = [
+  defineRoute('metrics', {
+    fields: { format: 'text' },
+    on: {
+      read: ({ metrics }, { fields: { format = 'prometheus' } }): Answer => {
+        if (format !== 'prometheus') {
+          throw invalidRequest(`metric format ${JSON.stringify(format)} is not supported; use prometheus`);
+        }
+        const contentType = 'text/plain; version=0.0.4; charset=utf-8';
+        return { raw: { contentType, body: Buffer.from(metrics.text()) } };
+      },
+    },
+  }),
+  defineRoute('in-flight-req', {
+    fields: noFields,
+    on: {
+      read: ({ inFlight }) => ({
+        data: Object.fromEntries(
+          inFlight().map(({ request: { id, path, origin }, startedMs }) => [
+            id,
+            {
+              start_time: formatInstant(startedMs),
+              client_remote_address: `${origin.remoteAddress}:${origin.remotePort}`,
+              request_path: `/v1/${path}`,
+              request_method: origin.method,
+            },
+          ]),
+        ),
+      }),
+    },
+  }),
+  defineRoute('internal/specs/openapi', {
+    fields: noFields,
+    open: true,
+    on: {
+      read: ({ mounts }): Answer => {
+        const document = openApiDocument(describedMounts(mounts()), vaultVersion);
+        const body = Buffer.from(`${JSON.stringify(document)}\n`);
+        return { raw: { contentType: 'application/json', body } };
+      },
+    },
+  }),
+];
+
+function describedMounts(mounts: Mounts): DescribedMount[] {
+  return (['secret', 'auth'] as const)
+    .flatMap((kind) => mounts.all(kind))
+    .map(({ path, type }) => ({ path, type, routes: mounts.match(path)!.mounted.engine.routes }));
+}
