@@ -70,6 +70,13 @@ export class History {
     this.#floor += drop;
   }
 
+  /** Forgets everything: what came before `revision` cannot be told as changes. */
+  restart(revision: number): void {
+    this.#commits = [];
+    this.#keys = 0;
+    this.#floor = revision;
+  }
+
   announce(): void {
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();

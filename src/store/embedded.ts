@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { Fault } from '../base/fault.ts';
 import { History, watchChanges } from './changes.ts';
+import { fillCopy, OpenSnapshot, removeCopies } from './embedded-copy.ts';
 import { openFault, sqliteFault, versionFault } from './embedded-faults.ts';
 import { checkBatch, checkExpectations, closedFault } from './expectations.ts';
 import { afterPrefix } from './keys.ts';
@@ -71,6 +72,7 @@ function prepareSchema(database: DatabaseSync, path: string): void {
     throw versionFault(path, 'was written by a newer Capstan');
   }
   database.exec('COMMIT');
+  removeCopies(path);
 }
 
 function pragma(database: DatabaseSync, name: string): number {
@@ -91,6 +93,7 @@ class EmbeddedStore implements Store {
   readonly #statements: Statements;
   /** This process is the only one that writes. */
   readonly #history: History;
+  readonly #snapshots = new Set<OpenSnapshot>();
   #revision: number;
   #queue: Waiting[] = [];
   #open = true;
@@ -109,7 +112,7 @@ class EmbeddedStore implements Store {
   }
 
   async list(options: ListOptions): Promise<Entry[]> {
-    return this.#read(() => rangeOf(this.#statements, options));
+    return this.#read(() => this.#range(options));
   }
 
   async commit(batch: Batch): Promise<number> {
@@ -134,12 +137,54 @@ class EmbeddedStore implements Store {
     return watchChanges(this, options, this.#history.arm);
   }
 
+  async *snapshot(): AsyncGenerator<Entry[]> {
+    if (!this.#open) throw closedFault();
+    const open = new OpenSnapshot((after, limit) =>
+      this.#read(() => this.#range({ prefix: '', after, limit })),
+    );
+    this.#snapshots.add(open);
+    try {
+      for (let page = open.page(); page; page = open.page()) {
+        if (page.length > 0) yield page;
+        // Others have their turn even where the reader is quick.
+        await new Promise(setImmediate);
+      }
+    } finally {
+      this.#snapshots.delete(open);
+    }
+  }
+
+  async replace(pages: AsyncIterable<readonly { key: string; value: Uint8Array }[]>): Promise<number> {
+    if (!this.#open) throw closedFault();
+    const copy = await fillCopy(this.#path, pages);
+    try {
+      if (!this.#open) throw closedFault();
+      // What waits was asked for before, and is replaced with the rest.
+      this.#flush();
+      const revision = this.#revision + 1;
+      if (this.#snapshots.size > 0) throw replacedDuringSnapshot();
+      copy.moveInto(this.#database, revision);
+      this.#revision = revision;
+      this.#history.restart(revision);
+      this.#history.announce();
+      return revision;
+    } catch (error) {
+      throw sqliteFault(error, this.#path);
+    } finally {
+      copy.remove();
+    }
+  }
+
   async close(): Promise<void> {
     if (!this.#open) return;
     this.#open = false;
     this.#flush();
     this.#database.close();
     this.#history.announce();
+  }
+
+  #range(options: ListOptions): Entry[] {
+    return rangeOf(this.#statements, options);
   }
 
   #read<T>(read: () => T): T {
@@ -173,6 +218,12 @@ class EmbeddedStore implements Store {
     }
   }
 
+  #saveFor(open: OpenSnapshot, { puts = [], deletes = [] }: Batch): void {
+    for (const key of [...puts.map((put) => put.key), ...deletes]) {
+      open.save(key, () => toEntry(this.#statements.get.get(key)));
+    }
+  }
+
   #answer(outcome: Outcome): void {
     const { batch, resolve, reject } = outcome.waiting;
     if ('fault' in outcome) return reject(outcome.fault);
@@ -193,11 +244,20 @@ class EmbeddedStore implements Store {
       if (error instanceof Fault) return { waiting, fault: error };
       throw error;
     }
+    for (const open of this.#snapshots) this.#saveFor(open, batch);
     const revision = ++this.#revision;
     for (const { key, value } of batch.puts ?? []) put.run(key, value, revision);
     const deletes = (batch.deletes ?? []).filter((key) => remove.run(key).changes > 0);
     return { waiting, revision, deletes };
   }
+}
+
+function replacedDuringSnapshot(): Fault {
+  return new Fault('a snapshot is being read, and everything is to be replaced', {
+    code: 'store.unavailable',
+    blame: 'caller',
+    fix: 'wait until the snapshot has been read',
+  });
 }
 
 type Statements = ReturnType<typeof prepare>;

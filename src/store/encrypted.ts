@@ -30,6 +30,10 @@ export function encryptedStore(store: Store, keys: Buffer | Keyring, entropy: En
     async *watch(options) {
       for await (const change of store.watch(options)) yield { ...change, puts: change.puts.map(open) };
     },
+    async *snapshot() {
+      for await (const page of store.snapshot()) yield page.map(open);
+    },
+    replace: (pages) => store.replace(sealedPages(ring, entropy, pages)),
     async get(name) {
       const entry = await store.get(name);
       return entry && open(entry);
@@ -45,6 +49,19 @@ export function encryptedStore(store: Store, keys: Buffer | Keyring, entropy: En
       return store.commit({ ...batch, ...(puts ? { puts } : {}) });
     },
   };
+}
+
+async function* sealedPages(
+  ring: Keyring,
+  entropy: Entropy,
+  pages: AsyncIterable<readonly { key: string; value: Uint8Array }[]>,
+) {
+  for await (const page of pages) {
+    yield page.map(({ key, value }) => ({
+      key,
+      value: sealValue(ring, entropy.bytes(nonceBytes), key, value),
+    }));
+  }
 }
 
 /** One value as `encryptedStore` writes it under `name`; `nonce` has twelve fresh bytes. */

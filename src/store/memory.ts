@@ -3,6 +3,8 @@ import { checkBatch, checkExpectations, closedFault } from './expectations.ts';
 import { afterPrefix, compareKeys } from './keys.ts';
 import type { Batch, Entry, ListOptions, Store } from './store.ts';
 
+const pageSize = 1_000;
+
 /** A store that lasts as long as the process: for tests and for Vault's dev mode, which promises no more. */
 export function memoryStore(): Store {
   const entries = new Map<string, Entry>();
@@ -64,6 +66,25 @@ export function memoryStore(): Store {
       return history.since(options);
     },
     watch: (options) => watchChanges(store, options, history.arm),
+    async *snapshot() {
+      assertOpen();
+      const all = [...entries.values()].toSorted((a, b) => compareKeys(a.key, b.key));
+      for (let at = 0; at < all.length; at += pageSize) yield all.slice(at, at + pageSize).map(copy);
+    },
+    async replace(pages) {
+      const puts: { key: string; value: Uint8Array }[] = [];
+      for await (const page of pages) puts.push(...page);
+      assertOpen();
+      checkBatch({ puts });
+      entries.clear();
+      keys.length = 0;
+      revision += 1;
+      for (const { key, value } of puts) entries.set(key, { key, value: Buffer.from(value), revision });
+      for (const key of [...entries.keys()].toSorted(compareKeys)) keys.push(key);
+      history.restart(revision);
+      history.announce();
+      return revision;
+    },
     async close() {
       open = false;
       history.announce();

@@ -4,6 +4,7 @@ import { watchChanges } from './changes.ts';
 import { checkBatch, closedFault } from './expectations.ts';
 import { type PostgresAddress, type PostgresTarget, postgresTarget } from './postgres-address.ts';
 import { type ChangedRow, changedKeysQuery, readChangedRows } from './postgres-changes.ts';
+import { replaceAll, snapshotPages } from './postgres-copy.ts';
 import {
   commitFault,
   databaseFault,
@@ -184,6 +185,38 @@ class PostgresStore implements Store {
 
   watch(options: WatchOptions): AsyncIterable<Change> {
     return watchChanges(this, options, () => this.#wakeups.arm());
+  }
+
+  async *snapshot(): AsyncGenerator<Entry[]> {
+    if (this.#closed) throw closedFault();
+    let client: PoolClient | undefined;
+    try {
+      client = await this.#pool.connect();
+      for await (const rows of snapshotPages<EntryRow>(client, this.#schema)) yield rows.map(toEntry);
+    } catch (error) {
+      throw databaseFault(error, this.#name);
+    } finally {
+      // Whoever stops half-way leaves a transaction open.
+      client?.release(true);
+    }
+  }
+
+  async replace(pages: AsyncIterable<readonly { key: string; value: Uint8Array }[]>): Promise<number> {
+    if (this.#closed) throw closedFault();
+    let client: PoolClient;
+    try {
+      client = await this.#pool.connect();
+    } catch (error) {
+      throw databaseFault(error, this.#name);
+    }
+    try {
+      return await replaceAll(client, this.#schema, pages);
+    } catch (error) {
+      if (error instanceof Fault) throw error;
+      throw commitFault(error, this.#name);
+    } finally {
+      client.release(true);
+    }
   }
 
   close(): Promise<void> {

@@ -91,5 +91,14 @@ export interface Store {
    * @throws Fault `store.watch.compacted` as above, `store.unavailable`
    */
   watch(options: WatchOptions): AsyncIterable<Change>;
+  /** All entries as they are at one moment after the call, in key order, in pages; commits go on meanwhile. */
+  snapshot(): AsyncIterable<Entry[]>;
+  /**
+   * Puts these entries in the place of all there are: one commit, after which every feed is `store.watch.compacted`.
+   * No key may come twice. Answers the revision, which all of them then have.
+   *
+   * @throws Fault as `commit`, and whatever `pages` throws; nothing was changed then
+   */
+  replace(pages: AsyncIterable<readonly { key: string; value: Uint8Array }[]>): Promise<number>;
   close(): Promise<void>;
 }

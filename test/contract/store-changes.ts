@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { compareKeys } from '../../src/store/keys.ts';
 import type { Change, Store } from '../../src/store/store.ts';
 
@@ -109,6 +109,65 @@ export function storeChangesContract(name: string, open: () => Promise<Store>): 
       await expect(watch('a', revision + 1)(1)).rejects.toEqual(compacted);
     });
 
+    test('are not told across a replacement of everything', async () => {
+      const compacted = expect.objectContaining({ code: 'store.watch.compacted' });
+      await store.commit(put('a', '1'));
+      const before = await store.commit(put('b', '2'));
+      const coming = watch('', before)(1);
+      const outcome = expect(coming).rejects.toEqual(compacted);
+      const revision = await store.replace(pagesOf([put('b', '3').puts, [], put('c', '4').puts]));
+      expect(revision).toBeGreaterThan(before);
+      await outcome;
+      expect(await store.list({ prefix: '' })).toEqual([
+        { key: 'b', value: bytes('3'), revision },
+        { key: 'c', value: bytes('4'), revision },
+      ]);
+      expect(await store.revision()).toBe(revision);
+      await expect(store.changedKeys({ prefixes: [''], after: before })).rejects.toEqual(compacted);
+      const next = await store.commit(put('d'));
+      expect(await store.changedKeys({ prefixes: [''], after: revision })).toMatchObject({ upTo: next });
+    });
+
+    test('a replacement that cannot be read to its end changes nothing', async () => {
+      const revision = await store.commit(put('a'));
+      async function* broken() {
+        yield put('b').puts;
+        await store.get('a');
+        throw new Error('torn');
+      }
+      await expect(store.replace(broken())).rejects.toThrow();
+      await expect(store.replace(pagesOf([put('nul\0').puts]))).rejects.toEqual(
+        expect.objectContaining({ code: 'store.key' }),
+      );
+      expect((await store.list({ prefix: '' })).map(({ key }) => key)).toEqual(['a']);
+      expect(await store.changedKeys({ prefixes: [''], after: 0 })).toMatchObject({ upTo: revision });
+    });
+
+    test('a snapshot is of one moment, whatever is committed while it is read', async () => {
+      const puts = Array.from({ length: 2_500 }, (_, n) => put(`k/${String(n).padStart(5, '0')}`).puts[0]!);
+      await store.commit({ puts });
+      let commits = 0;
+      const writing = (async () => {
+        for (; !ending.signal.aborted; commits++) {
+          await store.commit({
+            puts: [put('a/twin', `${commits}`).puts[0]!, put('z/twin', `${commits}`).puts[0]!],
+          });
+        }
+      })();
+      for (let round = 0; round < 3; round++) {
+        const entries = [];
+        for await (const page of store.snapshot()) entries.push(...page);
+        const twins = entries.filter(({ key }) => key.endsWith('/twin')).map(({ value }) => value.toString());
+        expect(new Set(twins).size).toBeLessThanOrEqual(1);
+        expect(entries.filter(({ key }) => key.startsWith('k/')).map(({ key }) => key)).toEqual(
+          puts.map(({ key }) => key),
+        );
+        await vi.waitFor(() => expect(commits).toBeGreaterThan(2 * round));
+      }
+      ending.abort();
+      await writing;
+    });
+
     test('end with the signal, and with the store', async () => {
       const controller = new AbortController();
       const idle = store.watch({ prefix: '', after: 0, signal: controller.signal })[Symbol.asyncIterator]();
@@ -148,6 +207,10 @@ export function storeChangesContract(name: string, open: () => Promise<Store>): 
       );
     });
   });
+}
+
+async function* pagesOf<T>(pages: readonly T[]): AsyncGenerator<T> {
+  yield* pages;
 }
 
 /** Applies what changed to `model`, and answers the revision that it then stands at. */
