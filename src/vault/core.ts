@@ -19,6 +19,7 @@ import { vaultVersion } from './version.ts';
 
 /** What a request is answered with, and how it is to be put. */
 export interface Reply {
+  headers?: Readonly<Record<string, string>>;
   /** Undefined for "nothing there", which is 404 to a read or a list and 204 to anything else. */
   answer: Answer | undefined;
   dataAtTop: boolean;

@@ -71,6 +71,7 @@ const statuses: Readonly<Record<string, number>> = {
   'vault.operation.unsupported': 405,
   'vault.media-type': 415,
   'vault.request.failed': 500,
+  'vault.quota': 429,
   'vault.sealed': 503,
   'authority.issuer.absent': 500,
   'authority.key.absent': 500,

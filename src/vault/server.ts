@@ -17,6 +17,8 @@ import type { Mount } from './mount/mount.ts';
 import { accessorOf, type Mounts, openMounts } from './mount/mounts.ts';
 import { pkiEngine } from './pki/pki-engine.ts';
 import { openPolicies } from './policy/policies.ts';
+import { limitedCore } from './quota/limited-core.ts';
+import { openQuotas } from './quota/quotas.ts';
 import { engine } from './routing/route.ts';
 import { sealRoutes } from './seal/seal-routes.ts';
 import { auditRoutes } from './sys/audit-routes.ts';
@@ -25,10 +27,12 @@ import { capabilityRoutes } from './sys/capability-routes.ts';
 import { mountRoutes } from './sys/mount-routes.ts';
 import { operationRoutes } from './sys/operation-routes.ts';
 import { policyRoutes } from './sys/policy-routes.ts';
+import { quotaRoutes } from './sys/quota-routes.ts';
 import { type Cluster, ensureCluster, neverSealed, statusPaths } from './sys/status.ts';
 import type { SealControl, SysContext } from './sys/sys-context.ts';
 import { systemLease } from './token/lifetime.ts';
 import { rootTokenPlan } from './token/root-token.ts';
+import { tokenRoles } from './token/token-roles.ts';
 import { tokenRoutes } from './token/token-routes.ts';
 import { openTokens } from './token/tokens.ts';
 
@@ -40,6 +44,7 @@ export const systemRoutes = [
   ...capabilityRoutes,
   ...auditRoutes,
   ...operationRoutes,
+  ...quotaRoutes,
 ];
 
 export interface VaultOptions {
@@ -143,8 +148,15 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
     metrics,
     openSink: options.openSink,
   });
+  const quotas = await openQuotas({
+    store,
+    following,
+    clock,
+    mountOf: (path) => mounts.match(path)?.mounted.mount.path,
+  });
   const sys: SysContext = {
     auditor,
+    quotas,
     metrics,
     inFlight: () => answering.inFlight(),
     tokens,
@@ -152,7 +164,14 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
     mounts: () => mounts,
     ...(seal ? { seal } : {}),
   };
-  const token = { tokens, policies, clock, limits: () => systemLease, renewer: () => undefined };
+  const token = {
+    tokens,
+    roles: tokenRoles(store),
+    policies,
+    clock,
+    limits: () => systemLease,
+    renewer: () => undefined,
+  };
   mounts = await openMounts({
     store,
     following,
@@ -168,7 +187,9 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
       { mount: tokenMethod, engine: engine(tokenRoutes, token) },
     ],
   });
-  const answering = meteredCore(core({ tokens, policies, mounts, auditor }), metrics, () => clock.now());
+  const nowMs = () => clock.now();
+  const whole = core({ tokens, policies, mounts, auditor });
+  const answering = meteredCore(limitedCore(whole, { quotas, auditor, nowMs }), metrics, nowMs);
   return {
     core: {
       // Other nodes may have changed what is about to be decided on, and have been answered.

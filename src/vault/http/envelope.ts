@@ -2,6 +2,7 @@ import { describeError, Fault } from '../../base/fault.ts';
 import type { Reply } from '../core.ts';
 import { statusOf } from '../faults.ts';
 import type { Operation } from '../policy/access-list.ts';
+import { Throttled } from '../quota/quotas.ts';
 
 /** An answer as it goes over the wire. */
 export interface HttpAnswer {
@@ -25,6 +26,11 @@ export function errorAnswer(status: number, ...errors: readonly string[]): HttpA
 
 /** The envelope of a reply: its data between the fields that every answer has. */
 export function wrapReply(id: string, operation: Operation, reply: Reply): HttpAnswer {
+  const wrapped = enveloped(id, operation, reply);
+  return reply.headers ? { ...wrapped, headers: { ...wrapped.headers, ...reply.headers } } : wrapped;
+}
+
+function enveloped(id: string, operation: Operation, reply: Reply): HttpAnswer {
   const { answer, dataAtTop, mountType } = reply;
   const reading = operation === 'read' || operation === 'list';
   if (!answer) return reading ? errorAnswer(404) : { status: 204, contentType: json, body: empty };
@@ -58,6 +64,7 @@ function isEmptyList(data: Readonly<Record<string, unknown>> | undefined): boole
 export function wrapError(error: unknown): HttpAnswer {
   if (!(error instanceof Fault)) return errorAnswer(500, 'internal error');
   const status = statusOf(error);
+  if (error instanceof Throttled) return { ...errorAnswer(status, error.message), headers: error.headers };
   // What only the operator can mend is for the log, not for clients.
   if (status === 503 && error.code.startsWith('store.'))
     return errorAnswer(status, 'the storage backend is unavailable or busy; try again');

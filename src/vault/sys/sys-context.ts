@@ -3,6 +3,7 @@ import type { Auditor } from '../audit/auditor.ts';
 import type { InFlight } from '../metered-core.ts';
 import type { Mounts } from '../mount/mounts.ts';
 import type { Policies } from '../policy/policies.ts';
+import type { Quotas } from '../quota/quotas.ts';
 import type { Ceremonies } from '../seal/ceremonies.ts';
 import type { KeyRotation } from '../seal/key-rotation.ts';
 import type { Tokens } from '../token/tokens.ts';
@@ -20,6 +21,7 @@ export interface SealControl {
 /** What the paths below `sys/` work on. */
 export interface SysContext {
   auditor: Auditor;
+  quotas: Quotas;
   metrics: Metrics;
   /** Requests under way. */
   inFlight: () => readonly InFlight[];
