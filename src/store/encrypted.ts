@@ -15,31 +15,42 @@ const headBytes = termBytes + nonceBytes;
  * `store` with every value sealed by AES-256-GCM under `keys` (one of 32 bytes, or several by term):
  * `term || nonce || ciphertext || tag`. The term and the entry's key are authenticated with it, so that whoever holds
  * the file can neither read a value nor move it to another key. Keys stay in the clear: put no secret into them.
- * Random 96-bit nonces allow about 2^32 writes with one key.
+ * Random 96-bit nonces allow about 2^32 writes with one key. `renew` is called, and waited for, before a value is
+ * opened whose term the keyring does not have: another node may have taken a new key.
  *
  * @throws Fault `store.encryption.key` where a key has not 32 bytes; reads throw `store.encryption.sealed` where a
  *   value does not open, and everything `store.encryption.forgotten` once the keyring has forgotten its keys.
  */
-export function encryptedStore(store: Store, keys: Buffer | Keyring, entropy: Entropy): Store {
+export function encryptedStore(
+  store: Store,
+  keys: Buffer | Keyring,
+  entropy: Entropy,
+  renew?: () => Promise<void>,
+): Store {
   const ring = Buffer.isBuffer(keys) ? keyring([keys]) : keys;
-  const open = (entry: Entry): Entry => ({ ...entry, value: unsealValue(ring, entry) });
+  const open = async (entries: readonly Entry[]): Promise<Entry[]> => {
+    if (renew && entries.some((entry) => !hasKeyOf(ring, entry))) await renew();
+    return entries.map((entry) => ({ ...entry, value: unsealValue(ring, entry) }));
+  };
   return {
     revision: () => store.revision(),
     close: () => store.close(),
     changedKeys: (options) => store.changedKeys(options),
     async *watch(options) {
-      for await (const change of store.watch(options)) yield { ...change, puts: change.puts.map(open) };
+      for await (const change of store.watch(options)) {
+        yield { ...change, puts: await open(change.puts) };
+      }
     },
     async *snapshot() {
-      for await (const page of store.snapshot()) yield page.map(open);
+      for await (const page of store.snapshot()) yield await open(page);
     },
     replace: (pages) => store.replace(sealedPages(ring, entropy, pages)),
     async get(name) {
       const entry = await store.get(name);
-      return entry && open(entry);
+      return entry && (await open([entry]))[0];
     },
     async list(options) {
-      return (await store.list(options)).map(open);
+      return open(await store.list(options));
     },
     async commit(batch) {
       const puts = batch.puts?.map(({ key: name, value }) => ({
@@ -73,6 +84,10 @@ export function sealValue(ring: Keyring, nonce: Buffer, name: string, value: Uin
   sealing.setAAD(authenticated(head, name));
   const text = Buffer.concat([sealing.update(value), sealing.final()]);
   return Buffer.concat([head, nonce, text, sealing.getAuthTag()]);
+}
+
+function hasKeyOf(ring: Keyring, { value }: Entry): boolean {
+  return value.length < termBytes || ring.key(value.readUInt32BE(0)) !== undefined;
 }
 
 /** @throws Fault `store.encryption.sealed` */

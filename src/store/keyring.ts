@@ -11,6 +11,8 @@ export interface Keyring {
   key(term: number): KeyObject | undefined;
   /** Takes `key` for all new values, as the next term. @throws Fault `store.encryption.key`, `store.encryption.forgotten` */
   add(key: Uint8Array): void;
+  /** Takes `keys` in the place of all there are, as the terms from 1 on. @throws Fault as above */
+  replace(keys: readonly Uint8Array[]): void;
   /** Lets go of all keys: from now on nothing is read or written. Node clears the memory of a key that it frees. */
   forget(): void;
 }
@@ -34,6 +36,11 @@ export function keyring(keys: readonly Uint8Array[]): Keyring {
     active: () => ({ term: held().length, key: held().at(-1)! }),
     key: (term) => held()[term - 1],
     add: (key) => void held().push(prepare(key)),
+    replace: (others) => {
+      held();
+      if (others.length === 0) throw keyFault(0);
+      prepared = others.map(prepare);
+    },
     forget: () => {
       prepared = undefined;
     },

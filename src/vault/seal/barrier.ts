@@ -24,6 +24,8 @@ export interface Barrier {
   rotate(nowMs: number): Promise<void>;
   /** Draws a new root key, locked by `lock`, and writes `batch` with it: all of it, or nothing. */
   rekey(lock: RootLock, batch?: Batch): Promise<void>;
+  /** Reads the keys anew: another node may have taken one. @throws Fault `vault.seal.damaged` where they do not open */
+  reload(): Promise<void>;
   forget(): void;
 }
 
@@ -34,6 +36,8 @@ export interface KeyStatus {
   encryptions: number;
 }
 
+/** What other nodes may change of it. */
+export const sealPrefix = 'seal/';
 /** In the clear: whoever brings a share has to know how many are wanted. */
 const configKey = 'seal/config';
 /** The root key, locked: new shares, or another lock, leave all else as it is. */
@@ -106,9 +110,8 @@ export async function openBarrier(store: Store, lock: RootLock, entropy: Entropy
   const root = keyring([rootKey]);
   rootKey.fill(0);
   const blocks = openRecord(root, await record(store, keyringKey));
-  const count = blocks.length / blockBytes;
-  const keys = keyring(Array.from({ length: count }, (_, at) => keyOf(blocks.subarray(at * blockBytes))));
-  const installedMs = timeOf(blocks.subarray((count - 1) * blockBytes));
+  const keys = keyring(keysIn(blocks));
+  const installedMs = timeOf(blocks.subarray(blocks.length - blockBytes));
   blocks.fill(0);
   return new OpenBarrier({ store, entropy, root, keys, installedMs });
 }
@@ -136,7 +139,7 @@ class OpenBarrier implements Barrier {
     this.#root = root;
     this.#keys = keys;
     this.#installedMs = installedMs;
-    const behind = encryptedStore(store, keys, entropy);
+    const behind = encryptedStore(store, keys, entropy, () => this.reload());
     this.store = {
       ...behind,
       commit: (batch) => {
@@ -163,10 +166,22 @@ class OpenBarrier implements Barrier {
       expect: [{ key: keyringKey, revision }],
       puts: [this.#keyringPut(this.#root, value)],
     });
-    this.#keys.add(keyOf(block));
-    this.#installedMs = timeOf(block);
-    this.#encryptions = 0;
+    this.#take(value);
     for (const secret of [blocks, block, value]) secret.fill(0);
+  }
+
+  async reload(): Promise<void> {
+    const { blocks } = await this.#readKeyring();
+    this.#take(blocks);
+    blocks.fill(0);
+  }
+
+  /** All keys as they were read or written: another node may have added some that this one did not have. */
+  #take(blocks: Buffer): void {
+    const { term } = this.#keys.active();
+    this.#keys.replace(keysIn(blocks));
+    this.#installedMs = timeOf(blocks.subarray(blocks.length - blockBytes));
+    if (this.#keys.active().term !== term) this.#encryptions = 0;
   }
 
   async rekey(lock: RootLock, { expect = [], puts = [] }: Batch = {}): Promise<void> {
@@ -219,8 +234,11 @@ class OpenBarrier implements Barrier {
   }
 }
 
-function keyOf(block: Buffer): Buffer {
-  return block.subarray(timeBytes, blockBytes);
+function keysIn(blocks: Buffer): Buffer[] {
+  const count = blocks.length / blockBytes;
+  return Array.from({ length: count }, (_, at) =>
+    blocks.subarray(at * blockBytes + timeBytes).subarray(0, keyBytes),
+  );
 }
 
 function timeOf(block: Buffer): number {

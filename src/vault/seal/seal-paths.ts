@@ -11,7 +11,8 @@ import type { SealedVault } from './sealed-vault.ts';
 export function sealPaths(vault: SealedVault): Readonly<Record<string, StatusPath>> {
   return {
     'sys/init': async ({ method, fields }) => {
-      if (method === 'GET') return { status: 200, body: { initialized: vault.state().initialized } };
+      if (method === 'GET')
+        return { status: 200, body: { initialized: (await vault.currentState()).initialized } };
       if (!writes(method)) return notAllowed;
       const given = fields();
       const { type, recovery } = vault.state();

@@ -28,9 +28,10 @@ export async function startSealedVault(options: SealedServerOptions): Promise<Va
     entropy,
     log,
     autoSeal,
-    open: (behind, seal) => openVault({ store: behind, clock, entropy, log, openSink, seal }),
+    open: (behind, seal, following) =>
+      openVault({ store: behind, clock, entropy, log, openSink, seal, following }),
   });
-  const status = { ...statusPaths(() => vault.state(), clock), ...sealPaths(vault) };
+  const status = { ...statusPaths(() => vault.currentState(), clock), ...sealPaths(vault) };
   const listener = vaultListener({ core: vault, status, entropy, log, ...(tls ? { tls } : {}) });
   const listening = await listen(listener, options.listen);
   log.info('vault listens', { ...listening.address });

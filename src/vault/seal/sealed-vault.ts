@@ -2,6 +2,7 @@ import type { Cancel } from '../../base/clock.ts';
 import { secondMs } from '../../base/duration.ts';
 import { uuid } from '../../base/entropy.ts';
 import { describeError, Fault } from '../../base/fault.ts';
+import { type Following, following } from '../../store/following.ts';
 import type { Store } from '../../store/store.ts';
 import type { Core, Reply } from '../core.ts';
 import { invalidRequest } from '../faults.ts';
@@ -10,7 +11,7 @@ import type { OpenVault } from '../server.ts';
 import type { SealState } from '../sys/status.ts';
 import type { SealControl } from '../sys/sys-context.ts';
 import { checkRecoveryKey } from './auto-seal.ts';
-import { openBarrier, readSealConfig, type SealConfig } from './barrier.ts';
+import { type Barrier, openBarrier, readSealConfig, type SealConfig, sealPrefix } from './barrier.ts';
 import type { Ceremonies } from './ceremonies.ts';
 import { type Initialised, initialise, type SealWorld } from './initialise.ts';
 import { KeyRotation } from './key-rotation.ts';
@@ -22,7 +23,7 @@ import { Unsealed } from './unsealed.ts';
 
 export interface SealedVaultOptions extends SealWorld {
   /** Opens the server on the store behind the barrier. */
-  open(store: Store, seal: SealControl): Promise<OpenVault>;
+  open(store: Store, seal: SealControl, following: Following): Promise<OpenVault>;
 }
 
 /** How long a server that unseals by itself waits where it could not. */
@@ -55,6 +56,18 @@ export class SealedVault implements Core {
     return new SealedVault(options, config);
   }
 
+  /** As it is now: while it is sealed, another node may initialise it or change its shares. */
+  async currentState(): Promise<SealState> {
+    if (!this.#open) await this.#look().catch(unlessUnavailable);
+    return this.state();
+  }
+
+  async #look(): Promise<void> {
+    const known = this.#config !== undefined;
+    this.#config = await readSealConfig(this.#options.store);
+    if (!known && this.#config) void this.unsealByItself();
+  }
+
   state(): SealState {
     return {
       type: this.#options.autoSeal?.type ?? 'shamir',
@@ -82,13 +95,14 @@ export class SealedVault implements Core {
   /** @throws Fault `vault.request.invalid` for numbers that make no sense, and where it is initialised */
   initialise(count: ShareCount): Promise<Initialised> {
     return this.#inTurn(async () => {
+      await this.#look();
       if (this.#config) throw invalidRequest('Vault is already initialized');
       const { autoSeal, log } = this.#options;
       const problem = shareCountProblem(count);
       const what = autoSeal ? 'recovery' : 'seal';
       if (problem) throw invalidRequest(`invalid ${what} configuration: ${problem}`);
       const config = { type: autoSeal?.type ?? 'shamir', ...count };
-      const initialised = await initialise(this.#options, config);
+      const initialised = await initialise(this.#options, config).catch(alreadyInitialised);
       this.#config = config;
       log.info('vault is initialised', { ...config });
       if (autoSeal) await this.#unseal(autoSeal);
@@ -105,6 +119,7 @@ export class SealedVault implements Core {
   offer(share: Buffer): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#open) return;
+      await this.#look();
       const config = this.#config;
       checkShareLength(share, 'invalid key: ');
       if (!config) throw invalidRequest('Vault is not initialized');
@@ -192,7 +207,11 @@ export class SealedVault implements Core {
     try {
       if (autoSeal) await refreshLock({ store, barrier, autoSeal, log });
       const rotation = new KeyRotation(barrier, { clock, log });
-      const vault = await this.#options.open(barrier.store, this.#control(rotation));
+      const follow = await following(store);
+      follow.follow([sealPrefix], () => this.#followSeal(barrier));
+      // What was changed before that is not told as a change.
+      await barrier.reload();
+      const vault = await this.#options.open(barrier.store, this.#control(rotation), follow);
       await rotation.start();
       this.#open = new Unsealed({
         vault,
@@ -209,6 +228,22 @@ export class SealedVault implements Core {
     } catch (error) {
       barrier.forget();
       throw error;
+    }
+  }
+
+  /** Takes up what another node has changed of the seal; seals where the keys here do not open it any more. */
+  async #followSeal(barrier: Barrier): Promise<void> {
+    try {
+      this.#config = await readSealConfig(this.#options.store);
+      await barrier.reload();
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code === 'store.unavailable') throw error;
+      this.#options.log.error('the seal was changed, and the keys here do not open it: sealing', {
+        error: describeError(error),
+      });
+      // It waits for requests under way, of which this is one.
+      void this.seal();
+      throw sealedFault();
     }
   }
 
@@ -237,6 +272,16 @@ export class SealedVault implements Core {
     this.#turn = done.catch(() => {});
     return done;
   }
+}
+
+function unlessUnavailable(error: unknown): void {
+  if (!(error instanceof Fault && error.code === 'store.unavailable')) throw error;
+}
+
+/** Of two nodes that initialise the same store one is refused. */
+function alreadyInitialised(error: unknown): never {
+  if (!(error instanceof Fault && error.code === 'store.conflict')) throw error;
+  throw invalidRequest('Vault is already initialized', error);
 }
 
 function sealedFault(): Fault {

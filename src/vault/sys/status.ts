@@ -65,10 +65,13 @@ export interface StatusRequest {
 export type StatusPath = (request: StatusRequest) => StatusAnswer | Promise<StatusAnswer>;
 
 /** The paths that tell how the server is: probes and `vault status` read them before there is a token. */
-export function statusPaths(state: () => SealState, clock: Clock): Readonly<Record<string, StatusPath>> {
+export function statusPaths(
+  state: () => SealState | Promise<SealState>,
+  clock: Clock,
+): Readonly<Record<string, StatusPath>> {
   return {
-    'sys/health': (request) => health(request, state(), clock),
-    'sys/seal-status': onlyGet(() => sealStatus(state())),
+    'sys/health': async (request) => health(request, await state(), clock),
+    'sys/seal-status': onlyGet(async () => sealStatus(await state())),
     'sys/leader': onlyGet(leader),
     'sys/init': ({ method }) => {
       if (method === 'GET') return { status: 200, body: { initialized: true } };
@@ -80,8 +83,8 @@ export function statusPaths(state: () => SealState, clock: Clock): Readonly<Reco
 
 export const notAllowed: StatusAnswer = { status: 405, body: { errors: [] } };
 
-function onlyGet(body: () => Record<string, unknown>): StatusPath {
-  return ({ method }) => (method === 'GET' ? { status: 200, body: body() } : notAllowed);
+function onlyGet(body: () => Record<string, unknown> | Promise<Record<string, unknown>>): StatusPath {
+  return async ({ method }) => (method === 'GET' ? { status: 200, body: await body() } : notAllowed);
 }
 
 /** 200 for an unsealed server, 503 for a sealed one, 501 for one to be initialised, or what the query has instead. */
