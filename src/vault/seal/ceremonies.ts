@@ -26,9 +26,9 @@ export interface CeremoniesOptions {
   autoSeal: AutoSeal | undefined;
   entropy: Entropy;
   log: Log;
-  config(): SealConfig;
-  onConfig(config: SealConfig): void;
-  issueRoot(id: string): Promise<void>;
+  config: () => SealConfig;
+  onConfig: (config: SealConfig) => void;
+  issueRoot: (id: string) => Promise<void>;
 }
 
 export function openCeremonies(options: CeremoniesOptions): Ceremonies {

@@ -19,8 +19,8 @@ export const sealRoutes: readonly Route<SysContext>[] = [
       },
     },
   }),
-  // There is nobody to step down for: it does nothing, as on a single server of Vault's.
-  defineRoute('step-down', { fields: noFields, sudo: true, on: { update: () => undefined } }),
+  // There is nobody to step down for: it does nothing, whoever asks, as on a single server of Vault's.
+  defineRoute('step-down', { fields: noFields, open: true, on: { update: () => undefined } }),
   ...['rotate', 'rotate/keyring'].map((path) =>
     defineRoute<SysContext, typeof noFields>(path, {
       fields: noFields,
