@@ -296,7 +296,7 @@ test('nothing is written once its mount is gone', async () => {
   await expect(
     authority.signIntermediate('default', intermediate, await csr('a.example')),
   ).rejects.toMatchObject({ code: 'store.conflict' });
-  await expect(authority.crl('default')).rejects.toMatchObject({ code: 'store.conflict' });
+  await expect(authority.crls.complete('default')).rejects.toMatchObject({ code: 'store.conflict' });
   expect(await store.revision()).toBe(before);
 });
 
@@ -377,7 +377,7 @@ test('every kind of key makes a root that signs', async () => {
 });
 
 describe('the CRL', () => {
-  const read = async () => readCrl(await authority.crl('default'));
+  const read = async () => readCrl((await authority.crls.complete('default'))!.der);
 
   test('is there, signed and empty, before anything was revoked', async () => {
     const { issuer } = await authority.generateRoot(rootRequest);
@@ -409,15 +409,17 @@ describe('the CRL', () => {
     await authority.generateRoot({ ...rootRequest, issuerName: 'one' });
     await authority.generateRoot({ ...rootRequest, issuerName: 'two' });
     const numbers = async () =>
-      (await Promise.all(['one', 'two'].map((name) => authority.crl(name)))).map(
-        (der) => readCrl(der).number,
+      (await Promise.all(['one', 'two'].map((name) => authority.crls.complete(name)))).map(
+        (crl) => crl!.number,
       );
     const before = await numbers();
-    await authority.rotateCrls();
-    expect(await numbers()).toEqual(before.map((number) => number! + 1n));
+    await authority.crls.rotate();
+    expect(await numbers()).toEqual(before.map((number) => number + 1n));
   });
 
   test('needs an issuer', async () => {
-    await expect(authority.crl('default')).rejects.toThrow('no default issuer currently configured');
+    await expect(authority.crls.complete('default')).rejects.toThrow(
+      'no default issuer currently configured',
+    );
   });
 });

@@ -1,20 +1,20 @@
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import { type CaIssuing, caIssuing } from './ca-issuing.ts';
-import { crlKeeper } from './crl.ts';
-import { findIssuer, findKey, issuerKey } from './holdings.ts';
+import { type CrlLists, crlLists } from './crl-lists.ts';
+import { findIssuer, findKey } from './holdings.ts';
 import type { CaKey, Issuer } from './issuer.ts';
 import { type Leaves, leavesOf } from './leaves.ts';
 import { type AuthorityOptions, Ledger, storedSerial } from './ledger.ts';
 import { type Revocations, storedRevocations } from './revocations.ts';
 import { type Roles, storedRoles } from './roles.ts';
 import { type AuthoritySettings, authoritySettings } from './settings.ts';
-import { checkUse } from './signing-issuer.ts';
 
 /** A certification authority, whatever protocol speaks for it. What its calls answer is durable by then. */
 export interface Authority extends CaIssuing, AuthoritySettings {
   readonly roles: Roles;
   readonly leaves: Leaves;
   readonly revocations: Revocations;
+  readonly crls: CrlLists;
   issuers(): readonly Issuer[];
   /** @throws Fault `authority.issuer.absent` */
   issuer(reference: string): Issuer;
@@ -26,26 +26,18 @@ export interface Authority extends CaIssuing, AuthoritySettings {
   certificate(serial: string): Promise<Certificate | undefined>;
   /** Colon-parted serials in order. */
   serials(range: { after?: string; limit?: number }): Promise<string[]>;
-  /**
-   * The issuer's CRL, DER: signed anew where it would soon be out of date.
-   *
-   * @throws Fault `authority.issuer.usage`, `authority.issuer.keyless`
-   */
-  crl(issuer: string): Promise<Buffer>;
-  /** Signs the CRL anew of every issuer that may and can. */
-  rotateCrls(): Promise<void>;
 }
 
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
   const ledger = await Ledger.open(options);
   const { at } = ledger;
-  const crls = crlKeeper({ ...options, keyOf: at.crl });
   return {
     ...caIssuing(ledger),
     ...authoritySettings(ledger),
     roles: storedRoles(options),
     leaves: leavesOf(ledger),
     revocations: storedRevocations(ledger),
+    crls: crlLists(ledger),
     issuers: () => ledger.holdings().issuers,
     issuer: (reference) => findIssuer(ledger.holdings(), reference),
     chain: (issuer) => ledger.holdings().chains(issuer),
@@ -62,17 +54,6 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
         ...(limit ? { limit } : {}),
       });
       return entries.map(({ key }) => key.slice(at.certificates.length).replaceAll('-', ':'));
-    },
-    crl: async (reference) => {
-      const issuer = findIssuer(ledger.holdings(), reference);
-      checkUse(issuer, 'crl-signing');
-      return crls.current(issuer, issuerKey(ledger.holdings(), issuer));
-    },
-    rotateCrls: async () => {
-      for (const issuer of ledger.holdings().issuers) {
-        if (issuer.keyId === undefined || !issuer.usage.includes('crl-signing')) continue;
-        await crls.renew(issuer, issuerKey(ledger.holdings(), issuer));
-      }
     },
   };
 }

@@ -3,6 +3,7 @@ import { type AiaConfig, noUrls } from './ca-request.ts';
 import { type Chains, chainsAmong } from './chains.ts';
 import { type CaKey, type Issuer, readIssuer, readKey } from './issuer.ts';
 import { refused } from './refused.ts';
+import type { RevocationSettings } from './revocation-settings.ts';
 
 /** Where an authority keeps what, below its own prefix. */
 export function keysBelow(prefix: string) {
@@ -34,6 +35,8 @@ export interface Settings {
   defaultFollowsLatestIssuer?: boolean;
   /** The key that is taken where a request names none; undefined for the default issuer's, empty for none. */
   defaultKeyId?: string;
+  /** Absent for Vault's defaults. */
+  revocation?: RevocationSettings;
 }
 
 /** What an authority has in memory: all but the certificates that it issued. */

@@ -7,7 +7,11 @@ export function revocationKeysBelow(prefix: string) {
     revokedEnding: (notAfter: number, serial: string) =>
       `${prefix}revoked-end/${String(notAfter).padStart(15, '0')}/${serial}`,
     /** What was revoked since the last complete list of its kind was made. */
+    waiting: (listId: string) => `${prefix}unlisted/${listId}/`,
     unlisted: (listId: string, serial: string) => `${prefix}unlisted/${listId}/${serial}`,
+    list: (listId: string) => `${prefix}crl/${listId}/state`,
+    /** A part of the entries of a list, complete or delta. */
+    segment: (listId: string, name: string) => `${prefix}crl/${listId}/segment/${name}`,
   };
 }
 

@@ -128,7 +128,7 @@ test('strangers, doubles, issuers and what is over are refused, and nothing chan
     elsewhere,
   );
   const before = await store.revision();
-  const { revoke } = authority.revocations;
+  const revoke = (what: Certificate) => authority.revocations.revoke(what);
   await expect(revoke(stranger)).rejects.toMatchObject({ code: 'authority.certificate.stranger' });
   await expect(revoke(double)).rejects.toMatchObject({ code: 'authority.certificate.other' });
   await expect(revoke(own)).rejects.toMatchObject({ code: 'authority.certificate.issuer' });

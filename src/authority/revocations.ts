@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Entry } from '../store/store.ts';
 import { type Certificate, isSignedBy, readCertificate, serialText } from '../x509/certificate.ts';
 import type { RevocationReason } from '../x509/crl.ts';
@@ -6,16 +5,15 @@ import { sameName } from '../x509/name.ts';
 import type { Holdings } from './holdings.ts';
 import type { Issuer } from './issuer.ts';
 import { type Ledger, storedSerial } from './ledger.ts';
+import { listId } from './list-signer.ts';
 import { refused } from './refused.ts';
 import { revocationKeysBelow, unclaimed } from './revocation-keys.ts';
-
-export interface Revoked {
-  /** Epoch milliseconds. */
-  revokedAtMs: number;
-  /** Empty where no issuer is known that signed it. */
-  issuerId: string;
-  reason?: RevocationReason;
-}
+import {
+  changeRevocationSettings,
+  type RevocationSettings,
+  revocationSettings,
+} from './revocation-settings.ts';
+import { type Revoked, type RevokedRecord, readRevoked } from './revoked.ts';
 
 export interface RevokeResult {
   revokedAtMs: number;
@@ -34,20 +32,11 @@ export interface Revocations {
    */
   revoke(what: string | Certificate, options?: { reason?: RevocationReason }): Promise<RevokeResult>;
   status(serial: string): Promise<Revoked | undefined>;
-}
-
-/** What a revocation leaves in the store. */
-interface RevokedRecord extends Revoked {
-  /** Of the certificate, epoch milliseconds. */
-  notAfter: number;
-}
-
-/**
- * The list that an issuer's certificates are revoked on: one for all issuers of the same name and key, since nobody
- * can tell apart what they signed, and the same again should the issuer leave and come back.
- */
-export function listId({ subject, spki }: Pick<Certificate, 'subject' | 'spki'>): string {
-  return createHash('sha256').update(spki).update(subject.der).digest('hex').slice(0, 32);
+  /** Colon-parted serials of what was revoked, in order. */
+  serials(range: { after?: string; limit?: number }): Promise<string[]>;
+  settings(): RevocationSettings;
+  /** @throws Fault `authority.revocation.settings` for what does not go together */
+  setSettings(change: Partial<RevocationSettings>): Promise<RevocationSettings>;
 }
 
 export function storedRevocations(ledger: Ledger): Revocations {
@@ -70,14 +59,18 @@ export function storedRevocations(ledger: Ledger): Revocations {
       const certificate = known(what, kept);
       const signer = signerAmong(from.issuers, certificate);
       if (!kept && !signer) throw strangerRefused();
-      if (before) return { result: { revokedAtMs: readRevoked(before).revokedAtMs, already: true } };
+      if (before) return { result: { revokedAtMs: readRevoked(before.value).revokedAtMs, already: true } };
       const now = clock.now();
-      if (certificate.notAfter < now + leewayMs) throw expiredRefused(certificate);
+      const { allowExpiredCertRevocation } = revocationSettings(from);
+      if (certificate.notAfter < now + leewayMs && !allowExpiredCertRevocation) {
+        throw expiredRefused(certificate);
+      }
       const { notAfter } = certificate;
       const record: RevokedRecord = {
         revokedAtMs: now,
         issuerId: signer?.id ?? '',
         ...(reason ? { reason } : {}),
+        list: signer ? listId(signer.certificate) : unclaimed,
         notAfter,
       };
       const put = { key: where.revoked(serial), value: Buffer.from(JSON.stringify(record)) };
@@ -93,7 +86,7 @@ export function storedRevocations(ledger: Ledger): Revocations {
             put,
             { key: where.revokedEnding(notAfter, serial), value: Buffer.alloc(0) },
             {
-              key: where.unlisted(signer ? listId(signer.certificate) : unclaimed, serial),
+              key: where.unlisted(record.list, serial),
               value: put.value,
             },
           ],
@@ -107,17 +100,24 @@ export function storedRevocations(ledger: Ledger): Revocations {
     revoke,
     async status(serial) {
       const entry = await store.get(where.revoked(storedSerial(serial)));
-      return entry && readRevoked(entry);
+      return entry && readRevoked(entry.value);
     },
+    async serials({ after, limit }) {
+      const prefix = where.revocations;
+      const entries = await store.list({
+        prefix,
+        ...(after ? { after: where.revoked(storedSerial(after)) } : {}),
+        ...(limit ? { limit } : {}),
+      });
+      return entries.map(({ key }) => key.slice(prefix.length).replaceAll('-', ':'));
+    },
+    settings: () => revocationSettings(ledger.holdings()),
+    setSettings: (change) => changeRevocationSettings(ledger, change),
   };
 }
 
 /** What ends within it counts as over: Vault's own leeway. */
 const leewayMs = 2_000;
-
-function readRevoked({ value }: Entry): RevokedRecord {
-  return JSON.parse(value.toString()) as RevokedRecord;
-}
 
 /** The certificate that is meant: the one kept, or the one at hand where none is. */
 function known(what: string | Certificate, kept: Entry | undefined): Certificate {

@@ -2,7 +2,7 @@ import type { Authority } from '../../authority/authority.ts';
 import type { DefaultsChange } from '../../authority/settings.ts';
 import { Fault } from '../../base/fault.ts';
 import { invalidRequest } from '../faults.ts';
-import { defineRoute, noFields } from '../routing/define-route.ts';
+import { defineRoute } from '../routing/define-route.ts';
 import type { FieldTable, FieldValues } from '../routing/fields.ts';
 import type { Answer, Route } from '../routing/route.ts';
 
@@ -33,15 +33,6 @@ export const defaultRoutes: readonly Route<Authority>[] = [
       update: async (authority, { fields }) => {
         await setDefaults(authority, { key: reference('key', fields.default) });
         return readKeys(authority);
-      },
-    },
-  }),
-  defineRoute('crl/rotate', {
-    fields: noFields,
-    on: {
-      read: async (authority) => {
-        await authority.rotateCrls();
-        return { data: { success: true } };
       },
     },
   }),

@@ -1,9 +1,10 @@
 import type { Authority } from '../../authority/authority.ts';
 import { barePem } from '../../authority/issuer.ts';
+import type { Revoked } from '../../authority/revoked.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Certificate } from '../../x509/certificate.ts';
-import { encodePem } from '../../x509/pem.ts';
 import { invalidRequest } from '../faults.ts';
+import { formatInstant } from '../instant.ts';
 import { defineRoute, noFields } from '../routing/define-route.ts';
 import type { FieldTable } from '../routing/fields.ts';
 import type { Answer, Route } from '../routing/route.ts';
@@ -12,8 +13,6 @@ const pageFields = { after: 'text', limit: 'integer' } as const satisfies FieldT
 
 const derCertificate = 'application/pkix-cert';
 const pemCertificate = 'application/pem-certificate-chain';
-const derCrl = 'application/pkix-crl';
-const pemCrl = 'application/x-pem-file';
 
 /** What certificates point at, and what anyone may read: raw as DER or PEM, or in the envelope below `cert/`. */
 export const fetchRoutes: readonly Route<Authority>[] = [
@@ -23,12 +22,7 @@ export const fetchRoutes: readonly Route<Authority>[] = [
   raw('cert/ca/raw/pem', pemCertificate, (authority) => pem(ca(authority))),
   // Vault calls the chain, which is PEM, so.
   raw('ca_chain', derCertificate, (authority) => Buffer.from(chain(authority))),
-  raw('crl', derCrl, defaultCrl),
-  raw('crl/pem', pemCrl, crlPem),
-  raw('cert/crl/raw', derCrl, defaultCrl),
-  raw('cert/crl/raw/pem', pemCrl, crlPem),
   enveloped('cert/ca', (authority) => barePem(caToRead(() => ca(authority)))),
-  enveloped('cert/crl', async (authority) => encodePem('X509 CRL', await authority.crl('default')).trimEnd()),
   defineRoute('cert/ca_chain', {
     fields: noFields,
     open: true,
@@ -53,7 +47,10 @@ export const fetchRoutes: readonly Route<Authority>[] = [
     on: {
       read: async (authority, { captures }) => {
         const certificate = await authority.certificate(captures.serial!);
-        return certificate && { data: certificateData(barePem(certificate)) };
+        if (!certificate) return undefined;
+        const data = certificateData(barePem(certificate));
+        const revoked = await authority.revocations.status(captures.serial!);
+        return { data: revoked ? { ...data, ...revocationData(revoked) } : data };
       },
     },
   }),
@@ -111,6 +108,14 @@ function certificateData(certificate: string): Record<string, unknown> {
   return { certificate, revocation_time: 0, revocation_time_rfc3339: '' };
 }
 
+function revocationData({ revokedAtMs, issuerId }: Revoked): Record<string, unknown> {
+  return {
+    revocation_time: Math.floor(revokedAtMs / 1_000),
+    revocation_time_rfc3339: formatInstant(revokedAtMs),
+    ...(issuerId === '' ? {} : { issuer_id: issuerId }),
+  };
+}
+
 function ca(authority: Authority): Certificate {
   return authority.issuer('default').certificate;
 }
@@ -131,12 +136,4 @@ function chain(authority: Authority): string {
 
 function pem(certificate: Certificate | undefined): Bytes {
   return certificate && Buffer.from(barePem(certificate));
-}
-
-function defaultCrl(authority: Authority): Promise<Buffer> {
-  return authority.crl('default');
-}
-
-async function crlPem(authority: Authority): Promise<Buffer> {
-  return Buffer.from(encodePem('X509 CRL', await authority.crl('default')).trimEnd());
 }

@@ -1,7 +1,6 @@
 import type { Authority } from '../../authority/authority.ts';
 import type { Issuer } from '../../authority/issuer.ts';
 import { type Certificate, certificatePem, serialText } from '../../x509/certificate.ts';
-import { encodePem } from '../../x509/pem.ts';
 import { signatureAlgorithm } from '../../x509/signature.ts';
 import { defineRoute, noFields } from '../routing/define-route.ts';
 import type { FieldTable } from '../routing/fields.ts';
@@ -42,27 +41,6 @@ export const issuerRoutes: readonly Route<Authority>[] = [
       read: (authority, { captures }) => {
         const { certificate } = authority.issuer(captures.issuer_ref!);
         return { raw: { contentType: 'application/pkix-cert', body: certificate.der } };
-      },
-    },
-  }),
-  ...['issuer/:issuer_ref/crl', 'issuer/:issuer_ref/crl/der'].map((path) =>
-    defineRoute<Authority, typeof noFields>(path, {
-      fields: noFields,
-      open: true,
-      on: {
-        read: async (authority, { captures }) => ({
-          raw: { contentType: 'application/pkix-crl', body: await authority.crl(captures.issuer_ref!) },
-        }),
-      },
-    }),
-  ),
-  defineRoute('issuer/:issuer_ref/crl/pem', {
-    fields: noFields,
-    open: true,
-    on: {
-      read: async (authority, { captures }) => {
-        const body = Buffer.from(encodePem('X509 CRL', await authority.crl(captures.issuer_ref!)));
-        return { raw: { contentType: 'application/x-pem-file', body } };
       },
     },
   }),

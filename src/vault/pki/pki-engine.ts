@@ -5,11 +5,14 @@ import type { Store } from '../../store/store.ts';
 import { leaseLimits } from '../mount/mount.ts';
 import type { EngineMaker } from '../mount/mounts.ts';
 import { engine } from '../routing/route.ts';
+import { crlConfigRoutes } from './crl-config-routes.ts';
+import { crlRoutes } from './crl-routes.ts';
 import { defaultRoutes } from './default-routes.ts';
 import { fetchRoutes } from './fetch-routes.ts';
 import { issuerRoutes } from './issuer-routes.ts';
 import { keyRoutes } from './key-routes.ts';
 import { leafRoutes } from './leaf-routes.ts';
+import { revocationRoutes } from './revocation-routes.ts';
 import { roleRoutes } from './role-routes.ts';
 import { rootRoutes } from './root-routes.ts';
 import { urlRoutes } from './url-routes.ts';
@@ -23,6 +26,9 @@ export const pkiRoutes = [
   ...roleRoutes,
   ...leafRoutes,
   ...fetchRoutes,
+  ...revocationRoutes,
+  ...crlRoutes,
+  ...crlConfigRoutes,
 ];
 
 /** Makes the engine of type `pki`: Vault's paths over an authority of the mount's own. */

@@ -1,0 +1,137 @@
+import type { Authority } from '../../authority/authority.ts';
+import type { Crl } from '../../authority/list-keeper.ts';
+import { Fault } from '../../base/fault.ts';
+import { encodePem } from '../../x509/pem.ts';
+import { defineRoute, noFields } from '../routing/define-route.ts';
+import type { Answer, RequestOrigin, Route } from '../routing/route.ts';
+import { modifiedHeaders, notModified } from './modified.ts';
+
+type Kind = 'complete' | 'delta';
+type Form = 'der' | 'pem';
+
+/** What certificates point at, and what relying parties read. */
+export const crlRoutes: readonly Route<Authority>[] = [
+  raw('crl', 'complete', 'der'),
+  raw('crl/pem', 'complete', 'pem'),
+  raw('crl/delta', 'delta', 'der'),
+  raw('crl/delta/pem', 'delta', 'pem'),
+  raw('cert/crl/raw', 'complete', 'der'),
+  raw('cert/crl/raw/pem', 'complete', 'pem'),
+  raw('cert/delta-crl/raw', 'delta', 'der'),
+  raw('cert/delta-crl/raw/pem', 'delta', 'pem'),
+  enveloped('cert/crl', 'complete'),
+  enveloped('cert/delta-crl', 'delta'),
+  ofIssuer('issuer/:issuer_ref/crl', 'complete'),
+  raw('issuer/:issuer_ref/crl/der', 'complete', 'der'),
+  raw('issuer/:issuer_ref/crl/pem', 'complete', 'pem'),
+  ofIssuer('issuer/:issuer_ref/crl/delta', 'delta'),
+  raw('issuer/:issuer_ref/crl/delta/der', 'delta', 'der'),
+  raw('issuer/:issuer_ref/crl/delta/pem', 'delta', 'pem'),
+  defineRoute('crl/rotate', {
+    fields: noFields,
+    on: {
+      read: async (authority) => {
+        const warnings = (await authority.crls.rotate()).map(
+          (warning, index) =>
+            `Warning ${index + 1} during CRL rebuild: warning from local CRL rebuild: ${warning}`,
+        );
+        return { data: { success: true }, ...(warnings.length > 0 ? { warnings } : {}) };
+      },
+    },
+  }),
+  defineRoute('crl/rotate-delta', {
+    fields: noFields,
+    on: {
+      read: async (authority) => {
+        if (authority.revocations.settings().enableDelta) {
+          await authority.crls.rotateDeltas();
+          return { data: { success: true } };
+        }
+        const warning = 'requested rebuild of delta CRL when delta CRL is not enabled; this is a no-op';
+        return { data: { success: true }, warnings: [warning] };
+      },
+    },
+  }),
+];
+
+function listOf(authority: Authority, kind: Kind, issuer = 'default'): Promise<Crl | undefined> {
+  return kind === 'delta' ? authority.crls.delta(issuer) : authority.crls.complete(issuer);
+}
+
+/** Bytes, or none (204) where there is no such list. */
+function raw(path: string, kind: Kind, form: Form): Route<Authority> {
+  return defineRoute(path, {
+    fields: noFields,
+    open: true,
+    on: {
+      read: async (authority, { captures, origin }) => {
+        const read = () => listOf(authority, kind, captures.issuer_ref);
+        const crl = await (captures.issuer_ref === undefined ? orNothing(read) : read());
+        return rawAnswer(crl, form, origin);
+      },
+    },
+  });
+}
+
+function rawAnswer(crl: Crl | undefined, form: Form, origin: RequestOrigin): Answer {
+  const contentType = form === 'der' ? 'application/pkix-crl' : 'application/x-pem-file';
+  if (!crl) return { raw: { contentType, body: Buffer.alloc(0) } };
+  const headers = modifiedHeaders(crl.modifiedAt);
+  if (notModified(origin, crl.modifiedAt))
+    return { raw: { status: 304, contentType, headers, body: Buffer.alloc(0) } };
+  return { raw: { contentType, headers, body: form === 'der' ? crl.der : pem(crl) } };
+}
+
+/** In the envelope, as certificates are below `cert/`. */
+function enveloped(path: string, kind: Kind): Route<Authority> {
+  return defineRoute(path, {
+    fields: noFields,
+    open: true,
+    on: {
+      read: async (authority) => {
+        const crl = await listOf(authority, kind);
+        return (
+          crl && {
+            data: {
+              certificate: pem(crl).toString().trimEnd(),
+              revocation_time: 0,
+              revocation_time_rfc3339: '',
+            },
+          }
+        );
+      },
+    },
+  });
+}
+
+function ofIssuer(path: string, kind: Kind): Route<Authority> {
+  return defineRoute(path, {
+    fields: noFields,
+    open: true,
+    on: {
+      read: async (authority, { captures }) => {
+        const crl = await listOf(authority, kind, captures.issuer_ref);
+        return { data: { crl: crl ? pem(crl).toString() : '' } };
+      },
+    },
+  });
+}
+
+/** Raw answers cannot tell of an issuer that is not there, so they are empty. */
+async function orNothing(read: () => Promise<Crl | undefined>): Promise<Crl | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'authority.issuer.absent') return undefined;
+    throw error;
+  }
+}
+
+const pems = new WeakMap<Crl, Buffer>();
+
+/** Encoded once for a list, which may be megabytes. */
+function pem(crl: Crl): Buffer {
+  const known = pems.get(crl) ?? Buffer.from(encodePem('X509 CRL', crl.der));
+  pems.set(crl, known);
+  return known;
+}
