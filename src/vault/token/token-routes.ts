@@ -6,16 +6,17 @@ import { defineRoute, noFields } from '../routing/define-route.ts';
 import type { FieldTable } from '../routing/fields.ts';
 import type { Answer, Caller, Route } from '../routing/route.ts';
 import { type LeaseLimits, leaseLifetime } from './lifetime.ts';
+import { type RoleContext, roleNamed, roleRoutes } from './role-routes.ts';
 import { remainingSeconds, type Token } from './token.ts';
+import type { TokenRole } from './token-role.ts';
 import { createFields, planToken } from './token-rules.ts';
 import type { Tokens } from './tokens.ts';
 
 /** What the paths below `auth/token/` work on. */
-export interface TokenContext {
+export interface TokenContext extends RoleContext {
   tokens: Tokens;
   policies: Policies;
   clock: Clock;
-  limits(): LeaseLimits;
   /** What renews the logins of the auth mount at `path`; undefined where none is there any more. */
   renewer(path: string): Renewer | undefined;
 }
@@ -41,6 +42,7 @@ const renewFields = { token: 'text', increment: 'duration' } as const satisfies 
 const renewAccessorFields = { accessor: 'text', increment: 'duration' } as const satisfies FieldTable;
 
 export const tokenRoutes: readonly Route<TokenContext>[] = [
+  ...roleRoutes,
   defineRoute('accessors', { fields: noFields, sudo: true, on: { list: listAccessors } }),
   defineRoute('create-orphan', {
     fields: createFields,
@@ -54,12 +56,12 @@ export const tokenRoutes: readonly Route<TokenContext>[] = [
       update: (context, { fields, path, caller }) => create(context, { fields, path, caller, orphan: false }),
     },
   }),
-  // There are no token roles here, so none is known.
   defineRoute('create/:role_name', {
     fields: createFields,
     on: {
-      update: (_, { captures }) => {
-        throw invalidRequest(`unknown role ${captures.role_name}`);
+      update: async (context, { fields, path, caller, captures }) => {
+        const role = await roleNamed(context.roles, captures.role_name!);
+        return create(context, { fields, path, caller, orphan: false, role });
       },
     },
   }),
@@ -106,16 +108,18 @@ interface CreateRequest {
   path: string;
   caller: Caller;
   orphan: boolean;
+  role?: TokenRole;
 }
 
 async function create(
   context: TokenContext,
-  { fields, path, caller, orphan }: CreateRequest,
+  { fields, path, caller, orphan, role }: CreateRequest,
 ): Promise<Answer> {
   const plan = planToken(fields, {
     parent: caller.presented.token,
     sudo: caller.access.hasSudo(path, 'update'),
     orphan,
+    ...(role ? { role } : {}),
     path,
     nowMs: context.clock.now(),
     limits: context.limits(),
@@ -206,6 +210,7 @@ async function renew(context: TokenContext, id: string, incrementMs = 0): Promis
   if (id === '') throw invalidRequest('missing token ID');
   const found = await context.tokens.lookup(id);
   if (!found) throw invalidRequest('token not found');
+  if (found.token.type === 'batch') throw invalidRequest('batch tokens cannot be renewed');
   return extend(context, found.token, { id, incrementMs });
 }
 
@@ -250,7 +255,13 @@ async function renewalTerms(
 async function revoke({ tokens }: TokenContext, id: string): Promise<undefined> {
   if (id === '') throw invalidRequest('missing token ID');
   const found = await tokens.lookup(id);
-  if (found) await tokens.revoke(found.token.name);
+  if (!found) return;
+  assertRevocable(found.token);
+  await tokens.revoke(found.token.name);
+}
+
+function assertRevocable({ type }: Token): void {
+  if (type === 'batch') throw invalidRequest('batch tokens cannot be revoked');
 }
 
 /** The children live on, as orphans. */
@@ -261,6 +272,7 @@ async function revokeOrphan(
   if (id === '') throw invalidRequest('missing token ID');
   const found = await tokens.lookup(id);
   if (!found) throw invalidRequest('token to revoke not found');
+  assertRevocable(found.token);
   await tokens.revokeAlone(found.token.name);
 }
 

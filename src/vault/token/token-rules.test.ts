@@ -46,6 +46,7 @@ test('the tutorial’s token: an orphan of one policy, without default, for 767 
   expect(id).toBeUndefined();
   expect(warnings).toEqual([]);
   expect(token).toEqual({
+    type: 'service',
     policies: ['pki_policy'],
     path: 'auth/token/create',
     meta: null,
@@ -120,7 +121,10 @@ test.each([
   [{ period: '1h' }, 'root or sudo privileges required to create periodic token'],
   [{ num_uses: -1 }, 'number of uses cannot be negative'],
   [{ ttl: '-1h' }, 'ttl must be positive'],
-  [{ type: 'batch' }, 'batch tokens are not supported; leave type out for a service token'],
+  [{ type: 'batch', num_uses: 2 }, 'batch tokens cannot have "num_uses" set'],
+  [{ type: 'batch', period: '1h' }, 'batch tokens cannot have "period" set'],
+  [{ type: 'batch', explicit_max_ttl: '1h' }, 'batch tokens cannot have "explicit_max_ttl" set'],
+  [{ entity_alias: 'a' }, "'entity_alias' is only allowed in combination with token role"],
   [{ type: 'other' }, "invalid 'token_type' value"],
   [{ ttl: 'soon' }, 'time: invalid duration "soon"'],
 ])('without sudo %j is refused', (fields, message) => {

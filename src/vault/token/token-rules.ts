@@ -2,7 +2,9 @@ import { invalidRequest } from '../faults.ts';
 import { durationMs } from '../routing/coerce.ts';
 import type { FieldTable, FieldValues } from '../routing/fields.ts';
 import { type LeaseLimits, leaseLifetime } from './lifetime.ts';
-import type { NewToken, Token } from './token.ts';
+import type { NewToken, Token, TokenType } from './token.ts';
+import { choosePolicies } from './token-policies.ts';
+import type { TokenRole } from './token-role.ts';
 
 /** The parameters of `auth/token/create`. Lists of policies are not split at commas. */
 export const createFields = {
@@ -22,6 +24,8 @@ export const createFields = {
   entity_alias: 'text',
 } as const satisfies FieldTable;
 
+type CreateFields = FieldValues<typeof createFields>;
+
 export interface TokenPlan {
   /** The id that the caller chose; undefined where one is to be drawn. */
   id: string | undefined;
@@ -36,6 +40,8 @@ export interface TokenCircumstances {
   sudo: boolean;
   /** Called as `create-orphan`, which policies allow or deny by its path. */
   orphan: boolean;
+  /** Called as `create/:role_name`. */
+  role?: TokenRole;
   /** `auth/token/create` or `auth/token/create-orphan`. */
   path: string;
   nowMs: number;
@@ -44,66 +50,142 @@ export interface TokenCircumstances {
 
 /**
  * What a token that is asked for would be (Vault's token store, handleCreateCommon): its policies at most its
- * parent's unless the caller has sudo, `root` from root only, its time within the limits.
+ * parent's unless the caller has sudo or its role says otherwise, `root` from root only, its time within the limits.
  *
  * @throws Fault `vault.request.invalid` in Vault's words
  */
-export function planToken(fields: FieldValues<typeof createFields>, at: TokenCircumstances): TokenPlan {
-  const { parent, sudo } = at;
+export function planToken(fields: CreateFields, at: TokenCircumstances): TokenPlan {
+  const { parent, sudo, role } = at;
+  if (parent.type === 'batch') throw invalidRequest('batch tokens cannot create more tokens');
   if (parent.numUses !== 0) throw invalidRequest('restricted use token cannot generate child tokens');
-  checkType(fields);
-  const policies = choosePolicies(fields, at);
-  const orphan = at.orphan || isOrphan(fields, sudo);
-  const explicitMaxTtlMs = positiveDuration('explicit_max_ttl', fields.explicit_max_ttl);
-  const periodMs = positiveDuration('period', fields.period);
-  if (periodMs > 0 && !sudo)
-    throw invalidRequest('root or sudo privileges required to create periodic token');
-  const askedMs = positiveDuration(fields.ttl ? 'ttl' : 'lease', fields.ttl || fields.lease);
-  const isRoot = policies.includes('root');
-  const { ttlMs, warnings } =
-    periodMs > 0 || askedMs > 0 || !isRoot
-      ? leaseLifetime(
-          { incrementMs: 0, ttlMs: askedMs, periodMs, explicitMaxTtlMs, startMs: at.nowMs },
-          at.limits,
-          at.nowMs,
-        )
-      : { ttlMs: explicitMaxTtlMs, warnings: [] };
-  if (ttlMs === 0 && parent.ttlMs !== 0) {
-    throw invalidRequest('expiring root tokens cannot create non-expiring root tokens');
-  }
+  const type = chooseType(fields, role);
+  checkFields(fields, role);
+  const policies = choosePolicies({
+    asked: fields.policies ?? [],
+    withoutDefault: fields.no_default_policy ?? false,
+    parent: parent.policies,
+    sudo,
+    role,
+  });
+  if (type === 'batch' && policies.includes('root'))
+    throw invalidRequest('batch tokens cannot be root tokens');
+  const orphan = isOrphan(fields, at);
+  const times = chooseTimes(fields, at, { type, root: policies.includes('root') });
+  const { ttlMs } = times;
+  const boundCidrs = ttlMs > 0 ? chooseCidrs(at, orphan) : [];
   return {
     id: customId(fields.id, sudo),
-    warnings,
+    warnings: times.warnings,
     token: {
+      type,
       policies,
-      path: at.path,
+      path: role?.pathSuffix ? `${at.path}/${role.pathSuffix}` : at.path,
       meta: fields.meta ?? null,
       displayName: displayName(fields.display_name),
-      numUses: fields.num_uses ?? 0,
+      numUses: fewer(fields.num_uses ?? 0, type === 'batch' ? 0 : (role?.numUses ?? 0)),
       createdMs: Math.floor(at.nowMs / 1_000) * 1_000,
       ttlMs,
-      explicitMaxTtlMs,
-      periodMs,
+      explicitMaxTtlMs: times.explicitMaxTtlMs,
+      periodMs: times.periodMs,
       // A token that never ends has nothing to renew.
-      renewable: ttlMs > 0 && (fields.renewable ?? true),
+      renewable: type === 'service' && ttlMs > 0 && (fields.renewable ?? true) && (role?.renewable ?? true),
       ...(orphan ? {} : { parent: parent.name }),
       ...(ttlMs > 0 ? { expiresMs: at.nowMs + ttlMs } : {}),
+      ...(boundCidrs.length > 0 ? { boundCidrs } : {}),
+      ...(role ? { role: role.name } : {}),
     },
   };
 }
 
-function checkType({ type = '', num_uses = 0, entity_alias = '' }: FieldValues<typeof createFields>): void {
-  if (type === 'batch')
-    throw invalidRequest('batch tokens are not supported; leave type out for a service token');
-  if (type !== '' && type !== 'service') throw invalidRequest("invalid 'token_type' value");
-  if (num_uses < 0) throw invalidRequest('number of uses cannot be negative');
-  if (entity_alias !== '')
-    throw invalidRequest("'entity_alias' is only allowed in combination with token roles");
+function chooseType(fields: CreateFields, role: TokenRole | undefined): TokenType {
+  const asked = fields.type ?? '';
+  if (role?.tokenType === 'service' || role?.tokenType === 'batch')
+    return checkedType(role.tokenType, fields);
+  return checkedType(asked || (role?.tokenType === 'default-batch' ? 'batch' : 'service'), fields);
 }
 
-function isOrphan({ no_parent }: FieldValues<typeof createFields>, sudo: boolean): boolean {
+function checkedType(type: string, fields: CreateFields): TokenType {
+  if (type === 'service') return type;
+  if (type !== 'batch') throw invalidRequest("invalid 'token_type' value");
+  const { explicit_max_ttl: explicit, num_uses: uses = 0, period } = fields;
+  const reason =
+    durationMs(explicit ?? '') !== 0
+      ? 'explicit_max_ttl'
+      : uses !== 0
+        ? 'num_uses'
+        : durationMs(period ?? '') !== 0
+          ? 'period'
+          : undefined;
+  if (reason) throw invalidRequest(`batch tokens cannot have "${reason}" set`);
+  return type;
+}
+
+function checkFields({ num_uses = 0, entity_alias = '' }: CreateFields, role: TokenRole | undefined): void {
+  if (num_uses < 0) throw invalidRequest('number of uses cannot be negative');
+  if (entity_alias === '') return;
+  // No role allows one: there are no entities.
+  throw invalidRequest(
+    role ? "invalid 'entity_alias' value" : "'entity_alias' is only allowed in combination with token role",
+  );
+}
+
+function isOrphan({ no_parent }: CreateFields, { role, sudo, orphan }: TokenCircumstances): boolean {
+  if (role) return role.orphan;
   if (no_parent && !sudo) throw invalidRequest('root or sudo privileges required to create orphan token');
-  return no_parent ?? false;
+  return orphan || (no_parent ?? false);
+}
+
+/** A role's networks, whatever the parent's; else a child is bound as its parent is. */
+function chooseCidrs({ role, parent }: TokenCircumstances, orphan: boolean): readonly string[] {
+  if (role) return role.boundCidrs;
+  return orphan ? [] : (parent.boundCidrs ?? []);
+}
+
+interface TokenTimes {
+  ttlMs: number;
+  explicitMaxTtlMs: number;
+  periodMs: number;
+  warnings: string[];
+}
+
+function chooseTimes(
+  fields: CreateFields,
+  { parent, sudo, role, limits, nowMs }: TokenCircumstances,
+  { type, root }: { type: TokenType; root: boolean },
+): TokenTimes {
+  const explicit = positiveDuration('explicit_max_ttl', fields.explicit_max_ttl);
+  const period = positiveDuration('period', fields.period);
+  if (period > 0 && !sudo) throw invalidRequest('root or sudo privileges required to create periodic token');
+  const askedMs = positiveDuration(fields.ttl ? 'ttl' : 'lease', fields.ttl || fields.lease);
+  const byRole = type === 'batch' ? undefined : role;
+  const explicitMaxTtlMs = fewer(explicit, byRole?.explicitMaxTtlMs ?? 0);
+  const periodMs = fewer(period, byRole?.periodMs ?? 0);
+  const warnings: string[] = [];
+  const warn = (what: string, ms: number) =>
+    warnings.push(
+      `${what} specified both during creation call and in role; using the lesser value of ${ms / 1_000} seconds`,
+    );
+  if (explicit > 0 && byRole?.explicitMaxTtlMs) warn('Explicit max TTL', explicitMaxTtlMs);
+  if (period > 0 && byRole?.periodMs) warn('Period', periodMs);
+  const lasting = periodMs > 0 || askedMs > 0 || !root;
+  const request = { incrementMs: 0, ttlMs: askedMs, periodMs, explicitMaxTtlMs, startMs: nowMs };
+  const lifetime = lasting
+    ? leaseLifetime(request, limits, nowMs)
+    : { ttlMs: explicitMaxTtlMs, warnings: [] };
+  if (lifetime.ttlMs === 0 && parent.ttlMs !== 0) {
+    throw invalidRequest('expiring root tokens cannot create non-expiring root tokens');
+  }
+  return {
+    ttlMs: lifetime.ttlMs,
+    explicitMaxTtlMs,
+    periodMs,
+    warnings: [...warnings, ...lifetime.warnings],
+  };
+}
+
+/** The lesser of two numbers, 0 standing for none. */
+function fewer(one: number, other: number): number {
+  return one === 0 ? other : other === 0 ? one : Math.min(one, other);
 }
 
 function customId(id: string | undefined, sudo: boolean): string | undefined {
@@ -114,34 +196,6 @@ function customId(id: string | undefined, sudo: boolean): string | undefined {
   }
   if (id.includes('.')) throw invalidRequest("custom token ID cannot have a '.' in the value");
   return id;
-}
-
-function choosePolicies(
-  fields: FieldValues<typeof createFields>,
-  { parent, sudo }: TokenCircumstances,
-): string[] {
-  const asked = cleanPolicies(fields.policies ?? []);
-  const withoutDefault = fields.no_default_policy ?? false;
-  let chosen: string[];
-  if (asked.length === 0) chosen = cleanPolicies(parent.policies);
-  else if (sudo) chosen = [...asked, 'default'];
-  else if (!asked.every((name) => parent.policies.includes(name))) {
-    throw invalidRequest('child policies must be subset of parent');
-  } else chosen = parent.policies.includes('default') ? [...asked, 'default'] : asked;
-  if (chosen.includes('root')) {
-    if (!parent.policies.includes('root')) {
-      throw invalidRequest('root tokens may not be created without parent token being root');
-    }
-    return ['root'];
-  }
-  if (chosen.includes('response-wrapping')) throw invalidRequest('cannot assign policy "response-wrapping"');
-  return cleanPolicies(chosen).filter((name) => name !== 'default' || !withoutDefault);
-}
-
-/** Lower case, sorted, each once; `root` swallows all others. */
-function cleanPolicies(names: readonly string[]): string[] {
-  const clean = new Set(names.map((name) => name.trim().toLowerCase()).filter((name) => name !== ''));
-  return clean.has('root') ? ['root'] : [...clean].toSorted();
 }
 
 function displayName(given: string | undefined): string {

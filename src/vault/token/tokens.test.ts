@@ -39,7 +39,9 @@ function plan(changes: Partial<NewToken> = {}): NewToken {
 
 const alive = async (id: string) => (await tokens.lookup(id)) !== undefined;
 const stored = async () =>
-  (await store.list({ prefix: 'token/' })).map(({ key }) => key).filter((key) => !['token/salt', 'token/batch-key'].includes(key));
+  (await store.list({ prefix: 'token/' }))
+    .map(({ key }) => key)
+    .filter((key) => !['token/salt', 'token/batch-key'].includes(key));
 
 test('a token looks like Vault’s, is found by itself and its accessor, and stands nowhere in the store', async () => {
   const { id, token } = await tokens.create(plan());

@@ -2,9 +2,10 @@ import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import { hourMs } from '../../base/duration.ts';
 import { type Entropy, randomText } from '../../base/entropy.ts';
-import { Fault } from '../../base/fault.ts';
+import type { Fault } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
-import type { Batch, Store } from '../../store/store.ts';
+import type { Store } from '../../store/store.ts';
+import { commitIfUnchanged } from '../commit.ts';
 import { invalidRequest } from '../faults.ts';
 import { type BatchTokens, batchPrefix, batchTokens } from './batch-tokens.ts';
 import { isAlive, isOver, type NewToken, type PresentedToken, type Token } from './token.ts';
@@ -150,7 +151,7 @@ class TokenTable implements Tokens {
         expect.push({ key: keyOf.token(plan.parent), revision: parent.revision });
       }
       if (await this.#record(token.name)) throw invalidRequest('cannot create a token with a duplicate ID');
-      if (await committed(this.#store, { expect, puts: this.#writes(token) })) break;
+      if (await commitIfUnchanged(this.#store, { expect, puts: this.#writes(token) })) break;
     }
     if (token.expiresMs !== undefined) this.#sweepBy(token.expiresMs);
     return { id, token };
@@ -251,10 +252,10 @@ class TokenTable implements Tokens {
   /** False where the token was changed meanwhile. */
   async #orphan(name: string, childKey: string): Promise<boolean> {
     const found = await this.#record(name);
-    if (!found) return committed(this.#store, { deletes: [childKey] });
+    if (!found) return commitIfUnchanged(this.#store, { deletes: [childKey] });
     const { parent: _, ...orphan } = found.token;
     const expect = [{ key: keyOf.token(name), revision: found.revision }];
-    return committed(this.#store, { expect, puts: this.#writes(orphan), deletes: [childKey] });
+    return commitIfUnchanged(this.#store, { expect, puts: this.#writes(orphan), deletes: [childKey] });
   }
 
   async #record(name: string): Promise<TokenRecord | undefined> {
@@ -287,7 +288,7 @@ class TokenTable implements Tokens {
       const next = decide(found.token);
       const expect = [{ key: keyOf.token(name), revision: found.revision }];
       const deletes = staleExpiry(found.token, next);
-      if (await committed(this.#store, { expect, puts: this.#writes(next), deletes })) return next;
+      if (await commitIfUnchanged(this.#store, { expect, puts: this.#writes(next), deletes })) return next;
     }
   }
 
@@ -328,23 +329,15 @@ function staleExpiry(before: Token, after: Token): string[] {
   return [keyOf.expiry(before.expiresMs, before.name)];
 }
 
-/** False where an expectation no longer holds. */
-async function committed(store: Store, batch: Batch): Promise<boolean> {
-  try {
-    await store.commit(batch);
-    return true;
-  } catch (error) {
-    if (error instanceof Fault && error.code === 'store.conflict') return false;
-    throw error;
-  }
-}
-
 /** 32 random bytes that stay the same from start to start and from node to node. */
 async function ensureSecret(store: Store, entropy: Entropy, key: string): Promise<Buffer> {
   for (;;) {
     const found = await store.get(key);
     if (found) return found.value;
-    await committed(store, { expect: [{ key, revision: 0 }], puts: [{ key, value: entropy.bytes(32) }] });
+    await commitIfUnchanged(store, {
+      expect: [{ key, revision: 0 }],
+      puts: [{ key, value: entropy.bytes(32) }],
+    });
   }
 }
 
