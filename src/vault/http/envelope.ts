@@ -66,8 +66,10 @@ export function wrapError(error: unknown): HttpAnswer {
   const status = statusOf(error);
   if (error instanceof Throttled) return { ...errorAnswer(status, error.message), headers: error.headers };
   // What only the operator can mend is for the log, not for clients.
-  if (status === 503 && error.code.startsWith('store.'))
-    return errorAnswer(status, 'the storage backend is unavailable or busy; try again');
+  if (status === 503 && error.code.startsWith('store.')) {
+    const told = errorAnswer(status, 'the storage backend is unavailable or busy; try again');
+    return { ...told, headers: { 'Retry-After': '1' } };
+  }
   if (status >= 500 && error.blame !== 'caller') return errorAnswer(status, 'internal error');
   // Vault's own words stand alone; what other rooms find comes with its mend.
   return errorAnswer(status, error.code.startsWith('vault.') ? error.message : describeError(error));
