@@ -1,7 +1,7 @@
 import { Fault } from '../base/fault.ts';
-import type { Curve, KeySpec } from '../x509/key.ts';
+import type { Curve, KeySpec, PrivateKey } from '../x509/key.ts';
 import type { CertificateRequest } from '../x509/request.ts';
-import type { NewHash } from '../x509/signature.ts';
+import { type NewHash, type Signer, signerOf } from '../x509/signature.ts';
 import { refused } from './refused.ts';
 import { type Role, settleKey } from './role.ts';
 
@@ -80,7 +80,7 @@ export function leafKeySpec(wanted: WantedLeafKey, role: Role): { spec: KeySpec;
     );
   }
   const { type: key_type, bits: asked = role.key_bits } = wanted;
-  if (key_type === 'any') throw refused('request.key', 'unknown key type any');
+  if (key_type === 'any') throw refused('request.key', 'unknown key type: any');
   const { key_bits } = settleKey({ key_type, key_bits: asked, signature_bits: role.signature_bits });
   return { spec: specFor({ key_type, key_bits }), warnings: [] };
 }
@@ -91,9 +91,13 @@ function specFor({ key_type, key_bits }: Pick<Role, 'key_type' | 'key_bits'>): K
 }
 
 /**
- * The hash that an issuer signs a leaf with. RSA takes the role's; a curve brings its own, as Vault's documentation
- * has it, and Ed25519 none.
+ * What an issuer signs a leaf with. RSA takes the role's hash and padding; a curve brings its own hash, as Vault's
+ * documentation has it, and Ed25519 none.
+ *
+ * @throws Fault `authority.role` for a hash that is none
  */
-export function leafHash({ signature_bits }: Role, issuer: KeySpec): NewHash | undefined {
-  return issuer.type === 'rsa' ? hashOfBits[signature_bits] : undefined;
+export function leafSigner(key: PrivateKey, { signature_bits: bits, use_pss: pss }: Role): Signer {
+  const hash = hashOfBits[bits];
+  if (bits !== 0 && !hash) throw refused('role', `unsupported hash signature algorithm: ${bits}`);
+  return key.spec.type === 'rsa' ? signerOf(key, hash, pss ? 'PSS' : 'PKCS#1 v1.5') : signerOf(key);
 }

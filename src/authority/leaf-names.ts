@@ -101,9 +101,9 @@ function hostsAndEmails(request: LeafRequest, sans: readonly GeneralName[] | und
       emails.push(text);
       continue;
     }
-    const ascii = asciiDomain(text);
-    if (ascii === undefined) throw refused('name', `idna: invalid label ${JSON.stringify(text)}`);
-    if (isHostname(ascii)) dns.push(ascii);
+    const domain = asciiDomain(text);
+    if ('badLabel' in domain) throw refused('name', `idna: invalid label ${JSON.stringify(domain.badLabel)}`);
+    if (isHostname(domain.ascii)) dns.push(domain.ascii);
   }
   return { dns, emails };
 }

@@ -10,20 +10,27 @@ const label = '[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?';
 const hostname = new RegExp(`^(?:\\*\\.)?(?:${label}\\.)*${label}\\.?$`);
 const wildcardLabel = new RegExp(`^(?:\\*|\\*${label}|${label}\\*|${label}\\*${label})$`);
 
+/** RFC 1035 section 2.3.4, without the dot at the end. */
+const longestDomain = 253;
+const longestLabel = 63;
+
 /** Whether `text` is one host name, with or without a `*.` before it. */
 export function isHostname(text: string): boolean {
   return hostname.test(text);
 }
 
 /**
- * A domain name with its labels in ASCII (RFC 5891); undefined where a label is empty or too long, or the whole is.
- * What stands in the labels is not looked at.
+ * A domain name with its labels in ASCII (RFC 5891), or the label (the whole name, where that is too long or a label
+ * is empty) that makes it none. What else stands in the labels is not looked at.
  */
-export function asciiDomain(name: string): string | undefined {
+export function asciiDomain(name: string): { ascii: string } | { badLabel: string } {
   const ascii = isAscii(name) ? name : domainToASCII(name);
   const bare = ascii.endsWith('.') ? ascii.slice(0, -1) : ascii;
-  const fits = bare.length <= 253 && bare.split('.').every(({ length }) => length >= 1 && length <= 63);
-  return fits ? ascii : undefined;
+  if (bare.length > longestDomain) return { badLabel: name };
+  const labels = bare.split('.');
+  if (labels.includes('')) return { badLabel: name };
+  const long = labels.find(({ length }) => length > longestLabel);
+  return long === undefined ? { ascii } : { badLabel: long };
 }
 
 /** Where `*` in `pattern` stands for any text, dots and none included. */
@@ -79,8 +86,13 @@ export function permitsName(name: string, role: Role): boolean {
 function hasHostnameForm({ host, wildcard }: NameParts): boolean {
   // A wildcard may stand alone.
   const alone = wildcard !== undefined && host === '';
-  if (!alone && !isHostname(asciiDomain(host) ?? '')) return false;
+  if (!alone && !isWellFormed(host)) return false;
   return wildcard === undefined || wildcardLabel.test(wildcard);
+}
+
+function isWellFormed(host: string): boolean {
+  const domain = asciiDomain(host);
+  return 'ascii' in domain && isHostname(domain.ascii);
 }
 
 function isLocal({ host }: NameParts, { allow_subdomains }: Role): boolean {

@@ -68,7 +68,6 @@ const unserved = [
   'allowed_domains_template',
   'allowed_uri_sans_template',
   'generate_lease',
-  'use_pss',
 ] as const satisfies readonly (keyof Role)[];
 
 /**

@@ -22,7 +22,7 @@ export interface SignatureAlgorithm {
   keyType: KeySpec['type'];
   /** Absent for Ed25519, which hashes by itself. */
   hash?: Hash;
-  padding?: 'PKCS#1 v1.5' | 'PSS';
+  padding?: Padding;
 }
 
 /** The hashes that signatures are made with. */
@@ -147,29 +147,49 @@ const signAsync = promisify(
   ) => sign(hash, bytes, key, done),
 );
 
+export type Padding = 'PKCS#1 v1.5' | 'PSS';
+
 /**
  * A signer over a private key. P-256, P-224 and Ed25519 sign at once, in some 30 µs; the others take a
- * millisecond or more and sign off the main thread. Ed25519 takes no `hash`.
+ * millisecond or more and sign off the main thread. Ed25519 takes no `hash`, RSA alone a `padding`.
  */
-export function signerOf(key: PrivateKey, hash: NewHash = defaultHash(key.spec)): Signer {
+export function signerOf(
+  key: PrivateKey,
+  hash: NewHash = defaultHash(key.spec),
+  padding: Padding = 'PKCS#1 v1.5',
+): Signer {
   const { spec, publicKey } = key;
   if (spec.type === 'ed25519') {
-    const algorithm = algorithmIdentifier(oids.ed25519, 'absent');
-    return { publicKey, algorithm, sign: (bytes) => sign(undefined, bytes, key.key) };
+    return { publicKey, algorithm: ed25519Algorithm, sign: (bytes) => sign(undefined, bytes, key.key) };
   }
   const name = nodeHash[hash];
-  const algorithm =
-    spec.type === 'ec'
-      ? algorithmIdentifier(ecdsaOid[hash], 'absent')
-      : algorithmIdentifier(rsaOid[hash], 'null');
-  const atOnce = spec.type === 'ec' && (spec.curve === 'P-256' || spec.curve === 'P-224');
+  if (spec.type === 'rsa') {
+    const options =
+      padding === 'PSS' ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: saltLength[hash] } : {};
+    return {
+      publicKey,
+      algorithm: padding === 'PSS' ? pssAlgorithm[hash] : rsaAlgorithm[hash],
+      sign: (bytes) => signAsync(name, bytes, { key: key.key, ...options }),
+    };
+  }
+  const atOnce = spec.curve === 'P-256' || spec.curve === 'P-224';
   return {
     publicKey,
-    algorithm,
+    algorithm: ecdsaAlgorithm[hash],
     sign: atOnce
       ? (bytes) => sign(name, bytes, key.key)
       : (bytes) => signAsync(name, bytes, { key: key.key }),
   };
+}
+
+/** The AlgorithmIdentifiers that we write, encoded once. */
+const ed25519Algorithm = algorithmIdentifier(oids.ed25519, 'absent');
+const ecdsaAlgorithm = forEachHash((hash) => algorithmIdentifier(ecdsaOid[hash], 'absent'));
+const rsaAlgorithm = forEachHash((hash) => algorithmIdentifier(rsaOid[hash], 'null'));
+const pssAlgorithm = forEachHash((hash) => algorithmIdentifier(oids.rsaPss, pssParameters(hash)));
+
+function forEachHash(make: (hash: NewHash) => Buffer): Readonly<Record<NewHash, Buffer>> {
+  return { 'SHA-256': make('SHA-256'), 'SHA-384': make('SHA-384'), 'SHA-512': make('SHA-512') };
 }
 
 export interface SignedBytes {
