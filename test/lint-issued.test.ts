@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest';
 import { openAuthority } from '../src/authority/authority.ts';
+import { plainRequest } from '../src/authority/leaf-request.ts';
+import { roleDefaults, settleRole } from '../src/authority/role.ts';
 import { dayMs, hourMs } from '../src/base/duration.ts';
 import { seededEntropy } from '../src/base/entropy.ts';
 import { ManualClock } from '../src/base/manual-clock.ts';
 import { issueLeaf } from '../src/identity/leaf.ts';
 import { memoryStore } from '../src/store/memory.ts';
+import { subjectAltName } from '../src/x509/extension.ts';
 import { generateKey, type KeySpec } from '../src/x509/key.ts';
 import { defects, lintCertificate } from '../src/x509/lint/lint.ts';
 import { nameOf } from '../src/x509/name.ts';
@@ -64,7 +67,13 @@ async function chain(spec: KeySpec) {
     { ...asked, commonName, useCsrValues: false, beyondIssuer: 'truncate', hash: undefined },
     request,
   );
-  return { root: root.issuer.certificate, intermediate: signed.certificate, key, now: clock.now() };
+  return {
+    authority,
+    root: root.issuer.certificate,
+    intermediate: signed.certificate,
+    key,
+    now: clock.now(),
+  };
 }
 
 test.each<KeySpec>([
@@ -77,6 +86,36 @@ test.each<KeySpec>([
   expect(broken(root)).toEqual([]);
   expect(broken(intermediate)).toEqual([]);
 });
+
+test.each<KeySpec>([
+  { type: 'ec', curve: 'P-224' },
+  { type: 'ec', curve: 'P-256' },
+  { type: 'ec', curve: 'P-384' },
+  { type: 'ec', curve: 'P-521' },
+  { type: 'rsa', bits: 2048 },
+  { type: 'ed25519' },
+])(
+  'leaves with keys of %j, signed and issued by roles that say nothing of usages, break no rule',
+  async (spec) => {
+    const { authority } = await chain({ type: 'ec', curve: 'P-256' });
+    const role = settleRole({ ...roleDefaults, key_type: 'any', allow_any_name: true, require_cn: false });
+    const commonName = 'web.example';
+    const sign = async (subject: object) => {
+      const request = await buildRequest(
+        { subject: nameOf(subject), extensions: [subjectAltName([{ type: 'dns', value: commonName }])] },
+        signerOf(generateKey(spec, entropy)),
+      );
+      const order = { issuer: 'default', role, request: { ...plainRequest, ttlMs: dayMs } };
+      return (await authority.leaves.sign(order, request)).certificate;
+    };
+    expect(broken(await sign({ commonName }))).toEqual([]);
+    expect(broken(await sign({}))).toEqual([]);
+    const bits = spec.type === 'ec' ? Number(spec.curve.slice(2)) : 0;
+    const request = { ...plainRequest, commonName, ttlMs: dayMs, key: { type: spec.type, bits } };
+    const issued = await authority.leaves.issue({ issuer: 'default', role, request });
+    expect(broken(issued.certificate)).toEqual([]);
+  },
+);
 
 /**
  * What Linkerd's form breaks, and why it stays so: linkerd2's own leaves have key encipherment with keys that cannot
