@@ -2,7 +2,9 @@ import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import { type CaIssuing, caIssuing } from './ca-issuing.ts';
 import { type CrlLists, crlLists } from './crl-lists.ts';
 import { findIssuer, findKey } from './holdings.ts';
+import { type Imports, imports } from './import.ts';
 import type { CaKey, Issuer } from './issuer.ts';
+import { type IssuerChanges, issuerChanges } from './issuer-changes.ts';
 import { type Leaves, leavesOf } from './leaves.ts';
 import { type AuthorityOptions, Ledger, storedSerial } from './ledger.ts';
 import { type Revocations, storedRevocations } from './revocations.ts';
@@ -10,7 +12,7 @@ import { type Roles, storedRoles } from './roles.ts';
 import { type AuthoritySettings, authoritySettings } from './settings.ts';
 
 /** A certification authority, whatever protocol speaks for it. What its calls answer is durable by then. */
-export interface Authority extends CaIssuing, AuthoritySettings {
+export interface Authority extends CaIssuing, Imports, IssuerChanges, AuthoritySettings {
   readonly roles: Roles;
   readonly leaves: Leaves;
   readonly revocations: Revocations;
@@ -33,6 +35,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const { at } = ledger;
   return {
     ...caIssuing(ledger),
+    ...imports(ledger),
+    ...issuerChanges(ledger),
     ...authoritySettings(ledger),
     roles: storedRoles(options),
     leaves: leavesOf(ledger),

@@ -11,7 +11,7 @@ import { checkKeySpec, checkName, checkRequestKey } from './key-rules.ts';
 import type { Ledger } from './ledger.ts';
 import { refused } from './refused.ts';
 import { rootsOwnAlgorithm } from './revocation-algorithm.ts';
-import { filledIn, issuerToSign } from './signing-issuer.ts';
+import { filledIn, issuerToSign, told } from './signing-issuer.ts';
 
 export type SignatureHash = 'SHA-256' | 'SHA-384' | 'SHA-512';
 
@@ -106,8 +106,10 @@ function rootUrls({ settings }: Holdings): { urls: AiaUrls; warnings: string[] }
     urls.ocspServers,
   ];
   const byIssuer = urls.templates && lists.some((list) => list.some((url) => url.includes('{{issuer_id}}')));
-  if (!byIssuer) return { urls: filledIn(urls, cluster, undefined), warnings: [] };
-  filledIn(urls, cluster, 'empty-issuer-id');
+  const fill = (issuerId?: string) =>
+    told('unable to parse AIA URL information', () => filledIn(urls, cluster, issuerId));
+  if (!byIssuer) return { urls: fill(), warnings: [] };
+  fill('empty-issuer-id');
   const warning =
     'When generating root CA, found global AIA configuration with issuer_id template unsuitable for root generation. ' +
     'This AIA configuration has been ignored. To include AIA on this root CA, set the global AIA configuration to not ' +

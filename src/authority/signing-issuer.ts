@@ -1,3 +1,4 @@
+import { Fault } from '../base/fault.ts';
 import type { PrivateKey } from '../x509/key.ts';
 import { type AiaConfig, type AiaUrls, noUrls } from './ca-request.ts';
 import { findIssuer, type Holdings, issuerKey } from './holdings.ts';
@@ -15,12 +16,26 @@ export interface SigningIssuer {
  * The issuer that `reference` means, with what it takes to issue below it.
  *
  * @throws Fault `authority.issuer.absent`, `authority.issuer.usage` where it may not issue, `authority.issuer.keyless`,
- * `authority.urls` for templates that cannot be filled in
+ * `authority.urls.template` for templates that cannot be filled in
  */
 export function issuerToSign(from: Holdings, reference: string): SigningIssuer {
   const issuer = findIssuer(from, reference);
-  checkUse(issuer, 'issuing-certificates');
-  return { issuer, privateKey: issuerKey(from, issuer).privateKey, urls: urlsOf(from, issuer) };
+  told('error fetching CA certificate', () => checkUse(issuer, 'issuing-certificates'));
+  const urls = told('error fetching CA certificate: unable to fetch AIA URL information', () =>
+    urlsOf(from, issuer),
+  );
+  const key = told('could not fetch the CA certificate (was one set?)', () => issuerKey(from, issuer));
+  return { issuer, privateKey: key.privateKey, urls };
+}
+
+/** What went wrong, with where it did before it. */
+export function told<T>(what: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    throw new Fault(`${what}: ${error.message}`, { code: error.code, blame: error.blame, cause: error });
+  }
 }
 
 /** @throws Fault `authority.issuer.usage` */
@@ -39,19 +54,20 @@ export function usageText({ usage }: Pick<Issuer, 'usage'>): string {
   return [...usage, 'read-only'].join(',');
 }
 
-/** An issuer's own URLs, or the authority's. @throws Fault `authority.urls` */
+/** An issuer's own URLs, or the authority's. @throws Fault `authority.urls.template` */
 export function urlsOf({ settings }: Holdings, issuer: Issuer | undefined): AiaUrls {
   return filledIn(issuer?.urls ?? settings.urls, settings.cluster ?? {}, issuer?.id);
 }
 
-const names = {
+/** The URLs by Vault's names. */
+export const urlNames = {
   issuingCertificates: 'issuing_certificates',
   crlDistributionPoints: 'crl_distribution_points',
   deltaCrlDistributionPoints: 'delta_crl_distribution_points',
   ocspServers: 'ocsp_servers',
 } as const satisfies Record<keyof AiaUrls, string>;
 
-/** Puts what templates stand for into `urls`. @throws Fault `authority.urls` where that is not known, or no URL comes of it */
+/** Puts what templates stand for into `urls`. @throws Fault `authority.urls.template` where that is not known, or no URL comes of it */
 export function filledIn(
   urls: AiaConfig,
   cluster: { path?: string; aiaPath?: string },
@@ -62,7 +78,7 @@ export function filledIn(
     return noUrls;
   }
   const lacking = (what: string) => {
-    throw refused('urls', `unable to template AIA URLs as we lack ${what}`);
+    throw refused('urls.template', `unable to template AIA URLs as we lack ${what}`);
   };
   const fill = (url: string) =>
     url.replaceAll(/\{\{(cluster_path|cluster_aia_path|issuer_id)\}\}/g, (_, name: string) => {
@@ -74,7 +90,7 @@ export function filledIn(
     const list = urls[part].map(fill);
     const bad = badUrl(list);
     if (bad === undefined) return list;
-    throw refused('urls', `error validating templated ${names[part]}; invalid URI: ${bad}`);
+    throw refused('urls.template', `error validating templated ${urlNames[part]}; invalid URI: ${bad}`);
   };
   return {
     issuingCertificates: filled('issuingCertificates'),

@@ -20,7 +20,10 @@ const bare: ReadonlySet<string> = new Set([
   'vault.request.rejected',
   'vault.request.failed',
   'authority.issuer.absent',
+  'authority.issuer.keyless',
+  'authority.issuer.usage',
   'authority.key.absent',
+  'authority.urls.template',
 ]);
 
 /** What the core makes of an error on its way to a client whose token is good. */
@@ -74,7 +77,10 @@ const statuses: Readonly<Record<string, number>> = {
   'vault.quota': 429,
   'vault.sealed': 503,
   'authority.issuer.absent': 500,
+  'authority.issuer.keyless': 500,
+  'authority.issuer.usage': 500,
   'authority.key.absent': 500,
+  'authority.urls.template': 500,
   'wire.body.large': 413,
   // What the request was decided from kept changing: worth another try.
   'store.conflict': 503,

@@ -57,8 +57,13 @@ async function writeIssuers(
     issuer,
     ...(followsLatestIssuer === undefined ? {} : { followsLatestIssuer }),
   });
-  return readIssuers(authority);
+  const keyless = authority.issuer('default').keyId === undefined;
+  return { ...readIssuers(authority), warnings: keyless ? [keylessWarning] : [] };
 }
+
+const keylessWarning =
+  'This selected default issuer has no key associated with it. Some operations like issuing certificates and signing ' +
+  'CRLs will be unavailable with the requested default issuer until a key is imported or the default issuer is changed.';
 
 function reference(kind: 'issuer' | 'key', asked = ''): string {
   if (asked !== '' && asked !== 'default') return asked;

@@ -1,7 +1,6 @@
 import type { Authority } from '../../authority/authority.ts';
 import type { Issuer } from '../../authority/issuer.ts';
-import { type Certificate, certificatePem, serialText } from '../../x509/certificate.ts';
-import { signatureAlgorithm } from '../../x509/signature.ts';
+import { certificatePem, serialText } from '../../x509/certificate.ts';
 import { defineRoute, noFields } from '../routing/define-route.ts';
 import type { FieldTable } from '../routing/fields.ts';
 import type { Answer, Route } from '../routing/route.ts';
@@ -13,10 +12,6 @@ export const issuerRoutes: readonly Route<Authority>[] = [
     fields: pageFields,
     open: true,
     on: { list: (authority, { fields }) => listIssuers(authority, fields) },
-  }),
-  defineRoute('issuer/:issuer_ref', {
-    fields: noFields,
-    on: { read: (authority, { captures }) => readIssuer(authority, authority.issuer(captures.issuer_ref!)) },
   }),
   defineRoute('issuer/:issuer_ref/json', {
     fields: noFields,
@@ -59,38 +54,11 @@ function listIssuers(
     {
       is_default: issuer.id === authority.defaults().issuerId,
       issuer_name: issuer.name,
-      key_id: issuer.keyId,
+      key_id: issuer.keyId ?? '',
       serial_number: serialText(issuer.certificate.serial),
     },
   ]);
   return { data: { key_info: Object.fromEntries(info), keys: issuers.map(({ id }) => id) } };
-}
-
-function readIssuer(authority: Authority, issuer: Issuer): Answer {
-  return {
-    data: {
-      ...describe(authority, issuer),
-      crl_distribution_points: [],
-      delta_crl_distribution_points: [],
-      issuing_certificates: [],
-      key_id: issuer.keyId,
-      leaf_not_after_behavior: issuer.leafNotAfterBehavior,
-      manual_chain: null,
-      ocsp_servers: [],
-      revocation_signature_algorithm: signatureName(issuer.certificate),
-      revoked: false,
-      usage: 'crl-signing,issuing-certificates,ocsp-signing,read-only',
-    },
-  };
-}
-
-/** As Vault names it: the algorithm that the issuer itself was signed with. */
-function signatureName({ signatureAlgorithm: algorithm }: Certificate): string {
-  const known = signatureAlgorithm(algorithm);
-  if (!known?.hash) return known?.name ?? '';
-  const hash = known.hash.replace('-', '');
-  if (known.keyType === 'ec') return `ECDSAWith${hash}`;
-  return known.padding === 'PSS' ? `${hash}WithRSAPSS` : `${hash}WithRSA`;
 }
 
 /** What anyone may read of an issuer. */

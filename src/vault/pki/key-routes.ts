@@ -1,21 +1,62 @@
 import type { Authority } from '../../authority/authority.ts';
 import type { CaKey } from '../../authority/issuer.ts';
-import { keyIdentifier } from '../../x509/key.ts';
-import { defineRoute, noFields } from '../routing/define-route.ts';
-import type { FieldTable } from '../routing/fields.ts';
+import { Fault } from '../../base/fault.ts';
+import { type KeySpec, keyIdentifier } from '../../x509/key.ts';
+import { invalidRequest } from '../faults.ts';
+import { defineRoute } from '../routing/define-route.ts';
+import type { FieldTable, FieldValues } from '../routing/fields.ts';
 import type { Answer, Route } from '../routing/route.ts';
+import { readKeySpec } from './ca-fields.ts';
+import { tooShort } from './import-routes.ts';
+import { writtenKey } from './written.ts';
 
 const pageFields = { after: 'text', limit: 'integer' } as const satisfies FieldTable;
+const nameFields = { key_name: 'text' } as const satisfies FieldTable;
+const importFields = { ...nameFields, pem_bundle: 'text' } as const satisfies FieldTable;
+const generateFields = { ...nameFields, key_type: 'text', key_bits: 'integer' } as const satisfies FieldTable;
 
-/** Which keys there are: never the keys themselves. */
+/** Which keys there are: never the keys themselves, save one that is made to be exported. */
 export const keyRoutes: readonly Route<Authority>[] = [
   defineRoute('keys', {
     fields: pageFields,
     on: { list: (authority, { fields }) => listKeys(authority, fields) },
   }),
+  defineRoute('keys/generate/internal', {
+    fields: generateFields,
+    on: {
+      update: async (authority, { fields }) => ({ data: describe(await generateKey(authority, fields)) }),
+    },
+  }),
+  defineRoute('keys/generate/exported', {
+    fields: generateFields,
+    on: {
+      update: async (authority, { fields }) => {
+        const key = await generateKey(authority, fields);
+        return { data: { ...describe(key), private_key: writtenKey(key.privateKey, 'pem').private_key } };
+      },
+    },
+  }),
+  defineRoute('keys/generate/kms', {
+    fields: generateFields,
+    on: {
+      update: () => {
+        throw invalidRequest(
+          'Unknown type of key to generate: keys of a KMS are not supported; use internal or exported',
+        );
+      },
+    },
+  }),
+  defineRoute('keys/import', {
+    fields: importFields,
+    on: { update: (authority, { fields }) => importKey(authority, fields) },
+  }),
   defineRoute('key/:key_ref', {
-    fields: noFields,
-    on: { read: (authority, { captures }) => describe(authority.key(captures.key_ref!)) },
+    fields: nameFields,
+    on: {
+      read: (authority, { captures }) => readKey(authority.key(captures.key_ref!)),
+      update: (authority, { captures, fields }) => renameKey(authority, captures.key_ref!, fields.key_name),
+      delete: (authority, { captures }) => deleteKey(authority, captures.key_ref!),
+    },
   }),
 ];
 
@@ -32,15 +73,60 @@ function listKeys(
   return { data: { key_info: Object.fromEntries(info), keys: keys.map(({ id }) => id) } };
 }
 
-function describe({ id, name, privateKey: { publicKey } }: CaKey): Answer {
-  return {
-    data: {
-      key_id: id,
-      key_name: name,
-      key_type: publicKey.spec.type,
-      subject_key_id: keyIdentifier(publicKey)
-        .toString('hex')
-        .replaceAll(/..(?=.)/g, '$&:'),
-    },
-  };
+async function generateKey(authority: Authority, fields: FieldValues<typeof generateFields>): Promise<CaKey> {
+  const name = newName(fields.key_name);
+  return authority.generateKey(spec(fields), name);
+}
+
+function spec({ key_type, key_bits }: FieldValues<typeof generateFields>): KeySpec {
+  try {
+    return readKeySpec(key_type, key_bits);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    throw invalidRequest(`Validation for key_type, key_bits failed: ${error.message}`, error);
+  }
+}
+
+/** A name that is given has to be one. */
+function newName(given: string | undefined): string {
+  if (given?.trim() === '') throw invalidRequest('key name contained invalid characters');
+  return given?.trim() ?? '';
+}
+
+async function importKey(
+  authority: Authority,
+  { pem_bundle: pem = '', key_name }: FieldValues<typeof importFields>,
+): Promise<Answer> {
+  const name = newName(key_name);
+  if (pem.length < 64) throw tooShort();
+  const { key, existed } = await authority.importKey(pem, name);
+  const warnings = existed ? ['Key already imported, use key/ endpoint to update name.'] : [];
+  return { data: describe(key), warnings };
+}
+
+async function renameKey(authority: Authority, reference: string, name = ''): Promise<Answer> {
+  if (name !== '' && !/^\w([\w.-]*\w)?$/.test(name)) {
+    throw invalidRequest('new key name outside of valid character limits');
+  }
+  const key = await authority.renameKey(reference, name);
+  const warning = `Name successfully deleted, you will now need to reference this key by it's Id: ${key.id}`;
+  return { data: describe(key), warnings: name === '' ? [warning] : [] };
+}
+
+async function deleteKey(authority: Authority, reference: string): Promise<Answer | undefined> {
+  const deleted = await authority.deleteKey(reference);
+  if (!deleted?.wasDefault) return undefined;
+  const warning =
+    `Deleted key ${deleted.key.id} (via key_ref ${reference}); this was configured as the default key. ` +
+    'Operations without an explicit key will not work until a new default is configured.';
+  return { warnings: [warning] };
+}
+
+function describe({ id, name, privateKey }: CaKey) {
+  return { key_id: id, key_name: name, key_type: privateKey.spec.type };
+}
+
+function readKey(key: CaKey): Answer {
+  const identifier = keyIdentifier(key.privateKey.publicKey).toString('hex');
+  return { data: { ...describe(key), subject_key_id: identifier.replaceAll(/..(?=.)/g, '$&:') } };
 }

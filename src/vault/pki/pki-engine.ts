@@ -9,6 +9,8 @@ import { crlConfigRoutes } from './crl-config-routes.ts';
 import { crlRoutes } from './crl-routes.ts';
 import { defaultRoutes } from './default-routes.ts';
 import { fetchRoutes } from './fetch-routes.ts';
+import { importRoutes } from './import-routes.ts';
+import { issuerCareRoutes } from './issuer-care-routes.ts';
 import { issuerRoutes } from './issuer-routes.ts';
 import { keyRoutes } from './key-routes.ts';
 import { leafRoutes } from './leaf-routes.ts';
@@ -20,6 +22,8 @@ import { urlRoutes } from './url-routes.ts';
 export const pkiRoutes = [
   ...rootRoutes,
   ...urlRoutes,
+  ...importRoutes,
+  ...issuerCareRoutes,
   ...issuerRoutes,
   ...keyRoutes,
   ...defaultRoutes,
