@@ -201,6 +201,7 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
       await tokens.create(rootTokenPlan(clock.now()), id);
     },
     close() {
+      mounts.close();
       tokens.close();
       auditor.close();
     },

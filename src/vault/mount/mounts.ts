@@ -34,6 +34,8 @@ export interface MountView {
   guard(): { key: string; revision: number };
   /** For what the engine keeps in memory; ends with the mount. */
   following: Following;
+  /** Calls `end` once nothing answers here any more: the mount is gone, or the server closes. */
+  whenItLeaves(end: () => void): void;
 }
 
 export type EngineMaker = (view: MountView) => Promise<Engine>;
@@ -64,6 +66,8 @@ export interface Mounts {
   tune(path: string, change: (mount: Mount) => Mount): Promise<void>;
   /** Removes the mount and then all its data; nothing where there is none. */
   disable(path: string): Promise<void>;
+  /** Ends what engines do by themselves. */
+  close(): void;
 }
 
 interface Row extends Mounted {
@@ -121,6 +125,10 @@ class MountTable implements Mounts {
       if (row.revision > 0 && !listed.has(key) && !(await store.get(key))) this.#drop(row);
     }
     this.#taken = taken;
+  }
+
+  close(): void {
+    for (const row of this.#rows.values()) row.leave();
   }
 
   #drop(row: Row): void {
@@ -257,6 +265,7 @@ class MountTable implements Mounts {
         },
         fresh: () => following.fresh(),
       },
+      whenItLeaves: (end) => void ends.push(end),
     };
     return Object.assign(row, { engine: await make(view) });
   }
