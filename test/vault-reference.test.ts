@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { pkiRoutes } from '../src/vault/pki/pki-engine.ts';
 import type { Route } from '../src/vault/routing/route.ts';
+import { sealRoutes } from '../src/vault/seal/seal-routes.ts';
 import { systemRoutes } from '../src/vault/server.ts';
 import { tokenRoutes } from '../src/vault/token/token-routes.ts';
 import { root } from '../tools/sources.ts';
@@ -12,6 +13,7 @@ test('docs/reference/vault.md lists what is served, no more and no less', () => 
   const page = readFileSync(join(root, 'docs', 'reference', 'vault.md'), 'utf8');
   const listed = [...page.matchAll(/^\| `([^`]+)` \| ([a-z, ]+) \| (\S+) \|/gm)].map(([, ...row]) => row);
   const served = [
+    ...rows('sys/', sealRoutes),
     ...rows('sys/', systemRoutes),
     ...rows('auth/token/', tokenRoutes),
     ...rows('pki/', pkiRoutes),

@@ -28,13 +28,14 @@ async function withServer(use: (address: string) => Promise<void>): Promise<void
   }
 }
 
-test('operator.txt', () =>
+test.each(['operator.txt', 'rekey.txt', 'generate-root.txt', 'keys.txt'])('%s', (file) =>
   withServer((address) =>
-    runTranscript(join(root, 'test', 'cli', 'operator', 'operator.txt'), {
+    runTranscript(join(root, 'test', 'cli', 'operator', file), {
       env: { VAULT_ADDR: address },
       names: { address },
     }),
-  ));
+  ),
+);
 
 test('for programs: keys as JSON, each read from stdin', () =>
   withServer(async (address) => {

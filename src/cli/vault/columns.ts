@@ -3,8 +3,12 @@
  * trimmed, `n/a` for an empty one, a row's last cell without padding.
  */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const underline = header.map((name) => '-'.repeat(name.length));
-  const all = [header, underline, ...rows].map((row) => row.map((cell) => cell.trim() || 'n/a'));
+  return columns([header, header.map((name) => '-'.repeat(name.length)), ...rows]);
+}
+
+/** The same without headers. */
+export function columns(rows: readonly (readonly string[])[]): string {
+  const all = rows.map((row) => row.map((cell) => cell.trim() || 'n/a'));
   const widths: number[] = [];
   for (const row of all) {
     for (const [column, cell] of row.entries()) {

@@ -34,6 +34,11 @@ const subcommands: Readonly<Record<string, () => Promise<Subcommand>>> = {
   'operator init': async () => (await import('./operator-commands.ts')).operatorInit,
   'operator unseal': async () => (await import('./operator-commands.ts')).operatorUnseal,
   'operator seal': async () => (await import('./operator-commands.ts')).operatorSeal,
+  'operator rekey': async () => (await import('./rekey-command.ts')).operatorRekey,
+  'operator generate-root': async () => (await import('./generate-root-command.ts')).operatorGenerateRoot,
+  'operator rotate': async () => (await import('./key-commands.ts')).operatorRotate,
+  'operator key-status': async () => (await import('./key-commands.ts')).operatorKeyStatus,
+  'operator step-down': async () => (await import('./key-commands.ts')).operatorStepDown,
   unwrap: async () => (await import('./server-commands.ts')).unwrap,
   'print token': async () => (await import('./server-commands.ts')).printToken,
   version: async () => (await import('./server-commands.ts')).version,
@@ -53,7 +58,7 @@ Usage: capstan vault COMMAND [options] [arguments]
   secrets                    Enable, disable, tune and list secrets engines
   policy                     Write, read, list and delete policies
   token                      Create, look up, renew and revoke tokens
-  operator                   Initialise, unseal and seal a server
+  operator                   Initialise, unseal, seal and rekey a server
   unwrap                     Unwrap a wrapped answer
   print token                Print the token in use
   version                    Print the version of this program

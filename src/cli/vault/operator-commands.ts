@@ -1,10 +1,9 @@
 import { askPlain, type VaultClient } from './client.ts';
 import { paragraph } from './columns.ts';
-import { attempt, Failure } from './failure.ts';
+import { attempt } from './failure.ts';
 import type { Flags } from './flags.ts';
-import { readAll } from './key-values.ts';
+import { readKey } from './key-prompt.ts';
 import { printDocument } from './output.ts';
-import { askSecretly } from './prompt.ts';
 import { strings, text } from './secret.ts';
 import { printStatus, statusOne } from './server-commands.ts';
 import { type Call, expectArguments, type Subcommand } from './subcommand.ts';
@@ -163,33 +162,17 @@ asked for, and not shown as it is typed; - reads it from stdin. A key on the com
 };
 
 async function offerKey(call: Call, client: VaultClient): Promise<ValueObject> {
-  const key = await readKey(call);
+  const { key } = await readKey(call, {
+    prompt: 'Unseal Key (will be hidden): ',
+    what: 'an unseal key',
+    doing: 'unseal',
+  });
   const request: [string, Value][] = [
     ['key', key],
     ['reset', false],
     ['migrate', call.flags.on('migrate')],
   ];
   return askPlain(client, 'sys/unseal', new Map(request));
-}
-
-async function readKey({ args, input, flags, context }: Call): Promise<string> {
-  const given = (args[0] ?? '').trim();
-  if (given === '-') return (await readAll(input.stdin)).trim();
-  if (given !== '') return given;
-  const typed = flags.on('non-interactive')
-    ? undefined
-    : await askSecretly(context, 'Unseal Key (will be hidden): ');
-  if (typed !== undefined) return typed.trim();
-  throw new Failure(
-    1,
-    paragraph(
-      'An error occurred attempting to ask for an unseal key. The raw error message is shown below, but usually this ' +
-        'is because you attempted to pipe a value into the unseal command or you are executing outside of a terminal ' +
-        '(tty). You should run the unseal command from a terminal for maximum security. If this is not an option, the ' +
-        'unseal key can be provided as the first argument to the unseal command. The raw error was:\n\nfile descriptor ' +
-        '0 is not a terminal',
-    ),
-  );
 }
 
 export const operatorSeal: Subcommand = {
