@@ -7,9 +7,7 @@ const pageSize = 1_000;
 
 /** A store that lasts as long as the process: for tests and for Vault's dev mode, which promises no more. */
 export function memoryStore(): Store {
-  const entries = new Map<string, Entry>();
-  /** The keys of `entries`, in order. */
-  const keys: string[] = [];
+  const entries = new OrderedEntries();
   const history = new History(0);
   let revision = 0;
   let open = true;
@@ -18,22 +16,11 @@ export function memoryStore(): Store {
     if (!open) throw closedFault();
   }
 
-  function put(key: string, value: Uint8Array): void {
-    if (!entries.has(key)) keys.splice(position(keys, key), 0, key);
-    entries.set(key, { key, value: Buffer.from(value), revision });
-  }
-
-  function remove(key: string): boolean {
-    const was = entries.delete(key);
-    if (was) keys.splice(position(keys, key), 1);
-    return was;
-  }
-
   function apply(batch: Batch): number {
     checkExpectations(batch, (key) => entries.get(key)?.revision ?? 0);
     revision += 1;
-    for (const { key, value } of batch.puts ?? []) put(key, value);
-    const deletes = (batch.deletes ?? []).filter(remove);
+    for (const { key, value } of batch.puts ?? []) entries.put(key, value, revision);
+    const deletes = (batch.deletes ?? []).filter((key) => entries.remove(key));
     history.record(
       (batch.puts ?? []).map(({ key }) => key),
       deletes,
@@ -50,7 +37,7 @@ export function memoryStore(): Store {
     },
     async list(options) {
       assertOpen();
-      return range(keys, options).map((key) => copy(entries.get(key)!));
+      return entries.range(options).map(copy);
     },
     async commit(batch) {
       assertOpen();
@@ -68,7 +55,7 @@ export function memoryStore(): Store {
     watch: (options) => watchChanges(store, options, history.arm),
     async *snapshot() {
       assertOpen();
-      const all = [...entries.values()].toSorted((a, b) => compareKeys(a.key, b.key));
+      const all = entries.range({ prefix: '' });
       for (let at = 0; at < all.length; at += pageSize) yield all.slice(at, at + pageSize).map(copy);
     },
     async replace(pages) {
@@ -76,11 +63,8 @@ export function memoryStore(): Store {
       for await (const page of pages) puts.push(...page);
       assertOpen();
       checkBatch({ puts });
-      entries.clear();
-      keys.length = 0;
       revision += 1;
-      for (const { key, value } of puts) entries.set(key, { key, value: Buffer.from(value), revision });
-      for (const key of [...entries.keys()].toSorted(compareKeys)) keys.push(key);
+      entries.fill(puts, revision);
       history.restart(revision);
       history.announce();
       return revision;
@@ -98,17 +82,48 @@ function copy({ key, value, revision }: Entry): Entry {
   return { key, value: Buffer.from(value), revision };
 }
 
-function range(keys: readonly string[], { prefix, after, limit = Infinity, reverse }: ListOptions): string[] {
-  let first = position(keys, prefix);
-  const upper = afterPrefix(prefix);
-  let end = upper === undefined ? keys.length : position(keys, upper);
-  if (after !== undefined) {
-    const past = position(keys, after);
-    if (reverse) end = Math.min(end, past);
-    else first = Math.max(first, keys[past] === after ? past + 1 : past);
+class OrderedEntries {
+  readonly #entries = new Map<string, Entry>();
+  /** The keys of the entries, in order. */
+  #keys: string[] = [];
+
+  get(key: string): Entry | undefined {
+    return this.#entries.get(key);
   }
-  if (!reverse) return keys.slice(first, Math.max(first, Math.min(end, first + limit)));
-  return keys.slice(Math.max(first, end - limit), Math.max(first, end)).toReversed();
+
+  put(key: string, value: Uint8Array, revision: number): void {
+    if (!this.#entries.has(key)) this.#keys.splice(position(this.#keys, key), 0, key);
+    this.#entries.set(key, { key, value: Buffer.from(value), revision });
+  }
+
+  remove(key: string): boolean {
+    const was = this.#entries.delete(key);
+    if (was) this.#keys.splice(position(this.#keys, key), 1);
+    return was;
+  }
+
+  /** In the place of all there are. */
+  fill(puts: readonly { key: string; value: Uint8Array }[], revision: number): void {
+    this.#entries.clear();
+    for (const { key, value } of puts) this.#entries.set(key, { key, value: Buffer.from(value), revision });
+    this.#keys = [...this.#entries.keys()].toSorted(compareKeys);
+  }
+
+  range({ prefix, after, limit = Infinity, reverse }: ListOptions): Entry[] {
+    const keys = this.#keys;
+    let first = position(keys, prefix);
+    const upper = afterPrefix(prefix);
+    let end = upper === undefined ? keys.length : position(keys, upper);
+    if (after !== undefined) {
+      const past = position(keys, after);
+      if (reverse) end = Math.min(end, past);
+      else first = Math.max(first, keys[past] === after ? past + 1 : past);
+    }
+    const found = reverse
+      ? keys.slice(Math.max(first, end - limit), Math.max(first, end)).toReversed()
+      : keys.slice(first, Math.max(first, Math.min(end, first + limit)));
+    return found.map((key) => this.#entries.get(key)!);
+  }
 }
 
 /** Where `key` stands, or would stand, in the ordered `keys`. */

@@ -136,46 +136,13 @@ BEGIN
   PERFORM set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
   SELECT h.revision, h.revision INTO STRICT newest, oldest FROM ${schema}.head h FOR UPDATE;
   FOR round IN 1 .. rounds[cardinality(rounds)] LOOP
-    FOR conflict IN
-      SELECT DISTINCT ON (found.batch) found.batch, found.key, found.actual FROM (
-        SELECT x.batch, x.key, x.revision, x.place,
-               coalesce((SELECT e.revision FROM ${schema}.entry e WHERE e.key = x.key), 0) AS actual
-        FROM unnest(expect_batch, expect_key, expect_revision)
-          WITH ORDINALITY AS x (batch, key, revision, place)
-        WHERE rounds[x.batch] = round
-      ) found
-      WHERE found.actual <> found.revision
-      ORDER BY found.batch, found.place
-    LOOP
-      revisions[conflict.batch] := -1;
-      conflict_keys[conflict.batch] := conflict.key;
-      actual_revisions[conflict.batch] := conflict.actual;
-    END LOOP;
-    FOR batch IN 1 .. cardinality(rounds) LOOP
+${judgeRound(schema)}    FOR batch IN 1 .. cardinality(rounds) LOOP
       IF rounds[batch] = round AND revisions[batch] = 0 THEN
         newest := newest + 1;
         revisions[batch] := newest;
       END IF;
     END LOOP;
-    INSERT INTO ${schema}.entry (key, value, revision)
-      SELECT p.key, p.value, revisions[p.batch]
-      FROM unnest(put_batch, put_key, put_value) AS p (batch, key, value)
-      WHERE rounds[p.batch] = round AND revisions[p.batch] > 0
-      ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision;
-    IF cardinality(delete_batch) > 0 THEN
-      WITH gone AS (
-        DELETE FROM ${schema}.entry e WHERE e.key = ANY (ARRAY(
-          SELECT d.key FROM unnest(delete_batch, delete_key) AS d (batch, key)
-          WHERE rounds[d.batch] = round AND revisions[d.batch] > 0))
-        RETURNING e.key
-      )
-      INSERT INTO ${schema}.removed (key, revision)
-        SELECT gone.key, revisions[d.batch]
-        FROM gone JOIN unnest(delete_batch, delete_key) AS d (batch, key) ON d.key = gone.key
-        WHERE rounds[d.batch] = round AND revisions[d.batch] > 0
-        ON CONFLICT (key) DO UPDATE SET revision = excluded.revision;
-    END IF;
-  END LOOP;
+${writeRound(schema)}  END LOOP;
   IF newest > oldest THEN
     UPDATE ${schema}.head h SET revision = newest;
     -- Only wakes those who watch; what there is to see, they look for themselves.
@@ -193,5 +160,48 @@ BEGIN
   END LOOP;
 END
 $function$;
+`;
+}
+
+/** Marks the batches of a round that expect what is not so. */
+function judgeRound(schema: string): string {
+  return `    FOR conflict IN
+      SELECT DISTINCT ON (found.batch) found.batch, found.key, found.actual FROM (
+        SELECT x.batch, x.key, x.revision, x.place,
+               coalesce((SELECT e.revision FROM ${schema}.entry e WHERE e.key = x.key), 0) AS actual
+        FROM unnest(expect_batch, expect_key, expect_revision)
+          WITH ORDINALITY AS x (batch, key, revision, place)
+        WHERE rounds[x.batch] = round
+      ) found
+      WHERE found.actual <> found.revision
+      ORDER BY found.batch, found.place
+    LOOP
+      revisions[conflict.batch] := -1;
+      conflict_keys[conflict.batch] := conflict.key;
+      actual_revisions[conflict.batch] := conflict.actual;
+    END LOOP;
+`;
+}
+
+/** Writes what the other batches of the round put and delete. */
+function writeRound(schema: string): string {
+  return `    INSERT INTO ${schema}.entry (key, value, revision)
+      SELECT p.key, p.value, revisions[p.batch]
+      FROM unnest(put_batch, put_key, put_value) AS p (batch, key, value)
+      WHERE rounds[p.batch] = round AND revisions[p.batch] > 0
+      ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision;
+    IF cardinality(delete_batch) > 0 THEN
+      WITH gone AS (
+        DELETE FROM ${schema}.entry e WHERE e.key = ANY (ARRAY(
+          SELECT d.key FROM unnest(delete_batch, delete_key) AS d (batch, key)
+          WHERE rounds[d.batch] = round AND revisions[d.batch] > 0))
+        RETURNING e.key
+      )
+      INSERT INTO ${schema}.removed (key, revision)
+        SELECT gone.key, revisions[d.batch]
+        FROM gone JOIN unnest(delete_batch, delete_key) AS d (batch, key) ON d.key = gone.key
+        WHERE rounds[d.batch] = round AND revisions[d.batch] > 0
+        ON CONFLICT (key) DO UPDATE SET revision = excluded.revision;
+    END IF;
 `;
 }
