@@ -80,17 +80,19 @@ export class ListKeeper {
   readonly renewDelta = oneAtATime(() => this.#delta(true));
 
   #complete(anew: boolean): Promise<Crl | undefined> {
-    let due = anew;
+    let wanted = anew;
     return this.#insist(async () => {
       const making = await this.#look();
       if (!('signer' in making)) return making.record.complete && this.#served(making.record.complete);
       const { settings, held } = making;
       const { complete } = held.record;
-      due ||= isStale(complete, making);
+      const due = wanted || isStale(complete, making);
       const idle = settings.disable || (settings.autoRebuild && !due);
       const waiting = idle ? [] : await this.#waiting(takenAtOnce);
       if (complete && !due && waiting.length === 0) return this.#served(complete);
       const made = await this.#makeComplete(making, waiting, due);
+      // What is left over is to be taken up even where rebuilding is automatic.
+      wanted = due;
       return waiting.length < takenAtOnce ? made : more;
     });
   }

@@ -1,95 +1,33 @@
 import { beforeEach, expect, test } from 'vitest';
+import { type AuthorityFixture, authorityFixture } from '../../test/support/authority-fixture.ts';
 import { dayMs } from '../base/duration.ts';
 import { seededEntropy } from '../base/entropy.ts';
-import { ManualClock } from '../base/manual-clock.ts';
-import { memoryStore } from '../store/memory.ts';
-import type { Store } from '../store/store.ts';
 import { buildCertificate, type Certificate, newSerial, serialText } from '../x509/certificate.ts';
 import { generateKey } from '../x509/key.ts';
 import { nameOf } from '../x509/name.ts';
-import { buildRequest } from '../x509/request.ts';
 import { signerOf } from '../x509/signature.ts';
-import { type Authority, openAuthority } from './authority.ts';
+import type { Authority } from './authority.ts';
 
 const entropy = seededEntropy('revocations');
-const guardKey = 'mount';
-const asked = {
-  subject: {},
-  excludeCommonName: false,
-  altNames: [],
-  ipSans: [],
-  uriSans: [],
-  otherSans: [],
-  validity: { ttlMs: 90 * dayMs, backdateMs: 30_000 },
-  maxPathLength: undefined,
-  permittedDnsDomains: [],
-  keyUsage: [],
-  subjectKeyId: undefined,
-  hash: undefined,
-};
 
-let store: Store;
-let clock: ManualClock;
+let fixture: AuthorityFixture;
 let authority: Authority;
 
 beforeEach(async () => {
-  store = memoryStore();
-  clock = new ManualClock();
-  const revision = await store.commit({ puts: [{ key: guardKey, value: Buffer.from('') }] });
-  authority = await openAuthority({
-    store,
-    prefix: 'data/x/',
-    clock,
-    entropy,
-    limits: () => ({ defaultTtlMs: 32 * dayMs, maxTtlMs: 90 * dayMs }),
-    guard: () => ({ key: guardKey, revision }),
-  });
-  await root('root');
+  fixture = await authorityFixture('revocations fixture');
+  ({ authority } = fixture);
 });
 
-function root(commonName: string) {
-  const key = { generate: { type: 'ec', curve: 'P-256' } } as const;
-  return authority.generateRoot({ ...asked, commonName, key, issuerName: '', keyName: '' });
-}
-
-async function sign(commonName: string, ttlMs = 30 * dayMs): Promise<Certificate> {
-  const signer = signerOf(generateKey({ type: 'ec', curve: 'P-256' }, entropy));
-  const csr = await buildRequest({ subject: nameOf({ commonName }), extensions: [] }, signer);
-  const request = {
-    ...asked,
-    commonName,
-    useCsrValues: false,
-    beyondIssuer: 'truncate' as const,
-    validity: { ttlMs, backdateMs: 30_000 },
-  };
-  return (await authority.signIntermediate('default', request, csr)).certificate;
-}
-
-/** One that an issuer's key signed without the authority keeping it. */
-function signAside(serial = newSerial(entropy)): Promise<Certificate> {
-  const issuer = authority.issuer('default');
-  const template = {
-    serial,
-    issuer: issuer.certificate.subject,
-    subject: nameOf({ commonName: 'aside' }),
-    notBefore: clock.now(),
-    notAfter: clock.now() + 10 * dayMs,
-    publicKey: generateKey({ type: 'ec', curve: 'P-256' }, entropy).publicKey,
-    extensions: [],
-  };
-  return buildCertificate(template, signerOf(authority.key(issuer.keyId!).privateKey));
-}
-
 test('a revocation is told by its serial in any form, once and for all', async () => {
-  const certificate = await sign('a');
+  const certificate = await fixture.sign('a');
   const serial = serialText(certificate.serial);
   expect(await authority.revocations.status(serial)).toBeUndefined();
-  const revokedAtMs = clock.now();
+  const revokedAtMs = fixture.clock.now();
   expect(await authority.revocations.revoke(serial, { reason: 'superseded' })).toEqual({
     revokedAtMs,
     already: false,
   });
-  await clock.advance(dayMs);
+  await fixture.clock.advance(dayMs);
   const again = await authority.revocations.revoke(serial.replaceAll(':', '-').toUpperCase());
   expect(again).toEqual({ revokedAtMs, already: true });
   expect(await authority.revocations.status(serial)).toMatchObject({
@@ -100,7 +38,7 @@ test('a revocation is told by its serial in any form, once and for all', async (
 });
 
 test('a certificate that was not kept is revoked by itself, if an issuer here signed it, and is kept then', async () => {
-  const certificate = await signAside();
+  const certificate = await fixture.signAside();
   const serial = serialText(certificate.serial);
   await expect(authority.revocations.revoke(serial)).rejects.toMatchObject({
     code: 'authority.certificate.absent',
@@ -111,8 +49,8 @@ test('a certificate that was not kept is revoked by itself, if an issuer here si
 });
 
 test('strangers, doubles, issuers and what is over are refused, and nothing changes', async () => {
-  const kept = await sign('a', 10 * dayMs);
-  const double = await signAside(kept.serial);
+  const kept = await fixture.sign('a', 10 * dayMs);
+  const double = await fixture.signAside({ serial: kept.serial });
   const own = authority.issuer('default').certificate;
   const elsewhere = signerOf(generateKey({ type: 'ec', curve: 'P-256' }, entropy));
   const stranger = await buildCertificate(
@@ -120,27 +58,37 @@ test('strangers, doubles, issuers and what is over are refused, and nothing chan
       serial: newSerial(entropy),
       issuer: own.subject,
       subject: nameOf({ commonName: 'stranger' }),
-      notBefore: clock.now(),
-      notAfter: clock.now() + dayMs,
+      notBefore: fixture.clock.now(),
+      notAfter: fixture.clock.now() + dayMs,
       publicKey: elsewhere.publicKey,
       extensions: [],
     },
     elsewhere,
   );
-  const before = await store.revision();
+  const before = await fixture.store.revision();
   const revoke = (what: Certificate) => authority.revocations.revoke(what);
   await expect(revoke(stranger)).rejects.toMatchObject({ code: 'authority.certificate.stranger' });
   await expect(revoke(double)).rejects.toMatchObject({ code: 'authority.certificate.other' });
   await expect(revoke(own)).rejects.toMatchObject({ code: 'authority.certificate.issuer' });
-  await clock.advance(10 * dayMs);
+  await fixture.clock.advance(10 * dayMs);
   await expect(revoke(kept)).rejects.toMatchObject({ code: 'authority.certificate.expired' });
-  expect(await store.revision()).toBe(before);
+  expect(await fixture.store.revision()).toBe(before);
+  await authority.revocations.setSettings({ allowExpiredCertRevocation: true });
+  expect(await revoke(kept)).toMatchObject({ already: false });
 });
 
 test('of concurrent revocations one counts', async () => {
-  const certificate = await sign('a');
+  const certificate = await fixture.sign('a');
   const results = await Promise.all(
     Array.from({ length: 5 }, () => authority.revocations.revoke(certificate)),
   );
   expect(results.filter(({ already }) => !already)).toHaveLength(1);
+});
+
+test('what was revoked is listed in order, in pages', async () => {
+  const made = await Promise.all(['a', 'b', 'c'].map((name) => fixture.sign(name)));
+  for (const certificate of made) await authority.revocations.revoke(certificate);
+  const serials = made.map(({ serial }) => serialText(serial)).toSorted();
+  expect(await authority.revocations.serials({})).toEqual(serials);
+  expect(await authority.revocations.serials({ after: serials[0]!, limit: 1 })).toEqual([serials[1]]);
 });
