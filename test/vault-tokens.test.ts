@@ -176,7 +176,7 @@ describe('revocation', () => {
     expect((await revokeParent(rootToken)).status).toBe(204);
     expect((await self(parent.client_token)).status).toBe(403);
     expect((await self(child.client_token)).data.orphan).toBe(true);
-    expect((await vault.store.list({ prefix: 'token/child/' })).length).toBe(0);
+    expect((await vault.store.list({ prefix: 'token/holds/' })).length).toBe(0);
   });
 
   test('of what is not there is no error', async () => {

@@ -89,7 +89,7 @@ test('with a token end all that came from it, orphans apart', async () => {
   for (const { id } of [parent, child, grandchild]) expect(await alive(id)).toBe(false);
   expect(await alive(orphan.id)).toBe(true);
   expect((await stored()).filter((key) => key.startsWith('token/id/'))).toHaveLength(1);
-  expect((await stored()).filter((key) => key.startsWith('token/child/'))).toEqual([]);
+  expect((await stored()).filter((key) => key.startsWith('token/holds/'))).toEqual([]);
 });
 
 test('a child is dead with its parent even where it was not cleaned up', async () => {

@@ -1,13 +1,15 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
-import { hourMs } from '../../base/duration.ts';
 import { type Entropy, randomText } from '../../base/entropy.ts';
 import type { Fault } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
 import type { Store } from '../../store/store.ts';
 import { commitIfUnchanged } from '../commit.ts';
 import { invalidRequest } from '../faults.ts';
+import { type Due, Expiry } from '../lease/expiry.ts';
+import { dueLeaseKey, leasePathLimitBytes, leasePrefix, tokenLeaseId } from '../lease/lease-keys.ts';
 import { type BatchTokens, batchPrefix, batchTokens } from './batch-tokens.ts';
+import { type HoldingKind, holdingKey, holdingsOf, readHolding } from './holdings.ts';
 import { isAlive, isOver, type NewToken, type PresentedToken, type Token } from './token.ts';
 
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -15,18 +17,17 @@ const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const tokenLength = 91;
 const accessorLength = 24;
 const ancestorLimit = 100;
-/** Expired tokens that one sweep removes at most; the next one follows at once. */
-const sweepSize = 200;
-const sweepRetryMs = 10_000;
+/** Tokens that are ended, and things of one token that end with it, at a time. */
+const pageSize = 200;
 
 const saltKey = 'token/salt';
 const batchKey = 'token/batch-key';
-const expiryPrefix = 'token/expiry/';
+const accessorPrefix = 'token/accessor/';
 const keyOf = {
   token: (name: string) => `token/id/${name}`,
-  accessor: (salted: string) => `token/accessor/${salted}`,
-  child: (parent: string, name: string) => `token/child/${parent}/${name}`,
-  expiry: (ms: number, name: string) => `${expiryPrefix}${String(ms).padStart(15, '0')}/${name}`,
+  accessor: (salted: string) => accessorPrefix + salted,
+  child: (parent: string, name: string) => holdingKey(parent, 'child', name),
+  lease: (token: Token) => leasePrefix + tokenLeaseId(token),
 };
 
 /** A new token; `id` is shown once, to whoever asked for it. */
@@ -61,8 +62,15 @@ export interface Tokens {
   revokeAlone(name: string): Promise<void>;
   /** Revokes all tokens that were made below that path. */
   revokeMadeBelow(path: string): Promise<void>;
+  /**
+   * What must hold in the store for the token to hold what is written: that it is still there as it is. Undefined
+   * where it is not.
+   */
+  guard(name: string): Promise<{ key: string; revision: number } | undefined>;
   /** Removes what has expired; called by itself as time goes on. */
   sweep(): Promise<void>;
+  /** Removes what is left of tokens that are not there any more, and answers how much that was. */
+  tidy(): Promise<number>;
   close(): void;
 }
 
@@ -71,6 +79,8 @@ export interface TokensOptions {
   clock: Clock;
   entropy: Entropy;
   log: Log;
+  /** Told whenever leases have lost their token, and are to be ended. */
+  onLeasesDue?: () => void;
 }
 
 export async function openTokens(options: TokensOptions): Promise<Tokens> {
@@ -92,14 +102,14 @@ class TokenTable implements Tokens {
   /** Prepared once: every request names a token. */
   readonly #salt: KeyObject;
   readonly #batch: BatchTokens;
-  #closed = false;
-  #nextSweepMs = Infinity;
-  #cancelSweep = () => {};
+  readonly #expiry: Expiry;
 
   constructor(options: TokensOptions, salt: Buffer, batch: BatchTokens) {
     this.#options = options;
     this.#salt = createSecretKey(salt);
     this.#batch = batch;
+    const end = (due: readonly Due[]) => this.#endExpired(due);
+    this.#expiry = new Expiry({ ...options, prefix: 'token/expiry/', end });
   }
 
   async lookup(id: string): Promise<PresentedToken | undefined> {
@@ -123,7 +133,7 @@ class TokenTable implements Tokens {
   }
 
   async accessors(): Promise<string[]> {
-    const entries = await this.#store.list({ prefix: keyOf.accessor('') });
+    const entries = await this.#store.list({ prefix: accessorPrefix });
     return entries
       .map(({ value }) => (JSON.parse(value.toString()) as { accessor: string }).accessor)
       .toSorted();
@@ -142,6 +152,7 @@ class TokenTable implements Tokens {
 
   async #createService(plan: NewToken, id = this.#draw(tokenLength, 'hvs.')): Promise<IssuedToken> {
     const name = this.#salted(id);
+    if (Buffer.byteLength(plan.path) > leasePathLimitBytes) throw invalidRequest('the path is too long');
     const token: Token = { ...plan, name, type: 'service', accessor: this.#draw(accessorLength) };
     for (;;) {
       const expect = [{ key: keyOf.token(token.name), revision: 0 }];
@@ -153,7 +164,7 @@ class TokenTable implements Tokens {
       if (await this.#record(token.name)) throw invalidRequest('cannot create a token with a duplicate ID');
       if (await commitIfUnchanged(this.#store, { expect, puts: this.#writes(token) })) break;
     }
-    if (token.expiresMs !== undefined) this.#sweepBy(token.expiresMs);
+    if (token.expiresMs !== undefined) this.#expiry.sweepBy(token.expiresMs);
     return { id, token };
   }
 
@@ -169,55 +180,56 @@ class TokenTable implements Tokens {
   }
 
   async revoke(name: string): Promise<void> {
-    // Its own record first: from then on nothing below it is alive, and nothing more can come below it.
-    await this.#remove(name);
-    for (const { key, child } of await this.#children(name)) {
-      await this.revoke(child);
-      await this.#store.commit({ deletes: [key] });
-    }
+    await this.#revokeAll([name]);
   }
 
   async revokeAlone(name: string): Promise<void> {
-    await this.#orphanChildren(name);
-    await this.#remove(name);
-    // Those that it made meanwhile; from now on it makes none.
-    await this.#orphanChildren(name);
+    for (const { key, child } of await this.#children(name)) {
+      while (!(await this.#orphan(child, key)));
+    }
+    await this.revoke(name);
   }
 
   async revokeMadeBelow(path: string): Promise<void> {
-    const prefix = keyOf.token('');
+    const prefix = leasePrefix + path;
     for (let after: string | undefined; ; ) {
-      const page = await this.#store.list({ prefix, limit: sweepSize, ...(after ? { after } : {}) });
-      for (const { value } of page) {
-        const token = JSON.parse(value.toString()) as Token;
-        if (token.path.startsWith(path)) await this.revoke(token.name);
-      }
-      if (page.length < sweepSize) return;
+      const page = await this.#store.list({ prefix, limit: pageSize, ...(after ? { after } : {}) });
+      const made = page.flatMap(
+        ({ value }) => (JSON.parse(value.toString()) as { token?: string }).token ?? [],
+      );
+      await this.#revokeAll(made);
+      if (page.length < pageSize) return;
       after = page.at(-1)!.key;
     }
   }
 
-  async sweep(): Promise<void> {
-    const now = this.#options.clock.now();
-    let nextMs = now + hourMs;
-    // Tokens that are made meanwhile may end before any that is seen here.
-    this.#nextSweepMs = Infinity;
-    for (const { key } of await this.#store.list({ prefix: expiryPrefix, limit: sweepSize })) {
-      const [ms, name] = key.slice(expiryPrefix.length).split('/') as [string, string];
-      if (Number(ms) > now) {
-        nextMs = Math.min(nextMs, Number(ms));
-        break;
-      }
-      await this.revoke(name);
-      await this.#store.commit({ deletes: [key] });
-      nextMs = now;
+  async guard(name: string): Promise<{ key: string; revision: number } | undefined> {
+    const found = await this.#record(name);
+    return found && { key: keyOf.token(name), revision: found.revision };
+  }
+
+  sweep(): Promise<void> {
+    return this.#expiry.sweep();
+  }
+
+  async tidy(): Promise<number> {
+    await this.sweep();
+    let removed = 0;
+    for (let after: string | undefined; ; ) {
+      const prefix = accessorPrefix;
+      const page = await this.#store.list({ prefix, limit: pageSize, ...(after ? { after } : {}) });
+      const names = page.map(({ value }) => (JSON.parse(value.toString()) as { name: string }).name);
+      const records = await Promise.all(names.map((name) => this.#record(name)));
+      const left = page.filter((_, at) => !records[at]);
+      if (left.length > 0) await this.#store.commit({ deletes: left.map(({ key }) => key) });
+      removed += left.length;
+      if (page.length < pageSize) return removed;
+      after = page.at(-1)!.key;
     }
-    this.#sweepAt(Math.min(nextMs, this.#nextSweepMs));
   }
 
   close(): void {
-    this.#closed = true;
-    this.#cancelSweep();
+    this.#expiry.close();
   }
 
   get #store(): Store {
@@ -232,21 +244,61 @@ class TokenTable implements Tokens {
     return prefix + randomText(this.#options.entropy, length, base62);
   }
 
-  async #remove(name: string): Promise<void> {
-    const found = await this.#record(name);
-    if (found) await this.#store.commit({ deletes: this.#writes(found.token).map(({ key }) => key) });
+  /** Ends tokens before their time, with all that they hold. */
+  async #revokeAll(names: readonly string[]): Promise<void> {
+    for (let at = 0; at < names.length; at += pageSize) {
+      const due = names.slice(at, at + pageSize).map((id) => ({ id, key: this.#expiry.key(0, id) }));
+      const found = await Promise.all(due.map(({ id }) => this.#record(id)));
+      // Their records first: from then on nothing below them is alive, and nothing more can come below them.
+      await this.#store.commit({
+        deletes: found.flatMap((record) => (record ? this.#keys(record.token) : [])),
+        puts: due.map(({ key }) => ({ key, value: Buffer.from('{}') })),
+      });
+      await this.#endHeld(due);
+    }
+  }
+
+  /** Ends tokens whose time is over; an entry of one that was renewed meanwhile only goes away. */
+  async #endExpired(due: readonly Due[]): Promise<void> {
+    const dueKeys = new Set(due.map(({ key }) => key));
+    for (;;) {
+      const now = this.#options.clock.now();
+      const records = await Promise.all(due.map(({ id }) => this.#record(id)));
+      const over = records.filter((record) => record && isOver(record.token, now)) as TokenRecord[];
+      const renewed = due.filter((_, at) => records[at] && !over.includes(records[at]));
+      const expect = over.map(({ token, revision }) => ({ key: keyOf.token(token.name), revision }));
+      const keys = over.flatMap(({ token }) => this.#keys(token)).filter((key) => !dueKeys.has(key));
+      const deletes = [...keys, ...renewed.map(({ key }) => key)];
+      if (!(await commitIfUnchanged(this.#store, { expect, deletes }))) continue;
+      return this.#endHeld(due.filter((one) => !renewed.includes(one)));
+    }
+  }
+
+  /** Ends all that tokens hold whose records are gone, and then takes their entries away. */
+  async #endHeld(due: readonly Due[]): Promise<void> {
+    for (let left = due; left.length > 0; ) {
+      const pages = await Promise.all(
+        left.map(({ id }) => this.#store.list({ prefix: holdingsOf(id), limit: pageSize })),
+      );
+      const held = pages.flat().map(({ key }) => ({ key, ...readHolding(key) }));
+      const idsOf = (kind: HoldingKind) =>
+        held.filter((holding) => holding.kind === kind).map(({ id }) => id);
+      await this.#revokeAll(idsOf('child'));
+      const leases = idsOf('lease');
+      const done = left.filter((_, at) => pages[at]!.length < pageSize);
+      await this.#store.commit({
+        deletes: [...held.map(({ key }) => key), ...done.map(({ key }) => key)],
+        puts: leases.map((id) => ({ key: dueLeaseKey(id), value: Buffer.from('{}') })),
+      });
+      if (leases.length > 0) this.#options.onLeasesDue?.();
+      left = left.filter((one) => !done.includes(one));
+    }
   }
 
   async #children(name: string): Promise<{ key: string; child: string }[]> {
     const prefix = keyOf.child(name, '');
     const entries = await this.#store.list({ prefix });
     return entries.map(({ key }) => ({ key, child: key.slice(prefix.length) }));
-  }
-
-  async #orphanChildren(name: string): Promise<void> {
-    for (const { key, child } of await this.#children(name)) {
-      while (!(await this.#orphan(child, key)));
-    }
   }
 
   /** False where the token was changed meanwhile. */
@@ -287,7 +339,7 @@ class TokenTable implements Tokens {
       if (!found) return undefined;
       const next = decide(found.token);
       const expect = [{ key: keyOf.token(name), revision: found.revision }];
-      const deletes = staleExpiry(found.token, next);
+      const deletes = this.#keys(found.token).filter((stale) => !this.#keys(next).includes(stale));
       if (await commitIfUnchanged(this.#store, { expect, puts: this.#writes(next), deletes })) return next;
     }
   }
@@ -299,34 +351,15 @@ class TokenTable implements Tokens {
     return [
       { key: keyOf.token(name), value: text(token) },
       { key: keyOf.accessor(this.#salted(accessor)), value: text({ accessor, name }) },
+      { key: keyOf.lease(token), value: text({ token: name }) },
       ...(parent === undefined ? [] : [{ key: keyOf.child(parent, name), value: text({}) }]),
-      ...(expiresMs === undefined ? [] : [{ key: keyOf.expiry(expiresMs, name), value: text({ name }) }]),
+      ...(expiresMs === undefined ? [] : [{ key: this.#expiry.key(expiresMs, name), value: text({}) }]),
     ];
   }
 
-  /** Sweeps at `atMs` at the latest. */
-  #sweepBy(atMs: number): void {
-    if (atMs < this.#nextSweepMs) this.#sweepAt(atMs);
+  #keys(token: Token): string[] {
+    return this.#writes(token).map(({ key }) => key);
   }
-
-  #sweepAt(atMs: number): void {
-    this.#cancelSweep();
-    if (this.#closed) return;
-    const { clock, log } = this.#options;
-    this.#nextSweepMs = atMs;
-    this.#cancelSweep = clock.after(Math.max(0, atMs - clock.now()), () => {
-      this.sweep().catch((error: unknown) => {
-        log.error('expired tokens could not be removed', { error: String(error) });
-        this.#sweepAt(clock.now() + sweepRetryMs);
-      });
-    });
-  }
-}
-
-/** An expiry that a renewal moved. */
-function staleExpiry(before: Token, after: Token): string[] {
-  if (before.expiresMs === undefined || before.expiresMs === after.expiresMs) return [];
-  return [keyOf.expiry(before.expiresMs, before.name)];
 }
 
 /** 32 random bytes that stay the same from start to start and from node to node. */
