@@ -48,6 +48,11 @@ export function denied(message: string): Fault {
   return new Fault(message, { code: 'vault.denied', blame: 'caller' });
 }
 
+/** What a request names is not there. */
+export function absent(message: string): Fault {
+  return new Fault(message, { code: 'vault.absent', blame: 'caller' });
+}
+
 export function unsupportedPath(): Fault {
   return new Fault(coreMessage('unsupported path'), { code: 'vault.path.unsupported', blame: 'caller' });
 }
@@ -69,6 +74,7 @@ export function noHandler(path: string): Fault {
 
 const statuses: Readonly<Record<string, number>> = {
   'vault.denied': 403,
+  'vault.absent': 404,
   'vault.path.unsupported': 404,
   'vault.path.unrouted': 404,
   'vault.operation.unsupported': 405,

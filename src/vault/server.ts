@@ -9,6 +9,8 @@ import type { Store } from '../store/store.ts';
 import { type ListenAddress, listen } from '../wire/http-server.ts';
 import { openAuditor } from './audit/auditor.ts';
 import type { OpenSink } from './audit/sink.ts';
+import { appRoleMethod } from './auth/approle/approle-method.ts';
+import { loginDesk } from './auth/login.ts';
 import { type Core, core } from './core.ts';
 import { ensureDevRoot } from './dev-root.ts';
 import { vaultListener } from './http/vault-listener.ts';
@@ -170,14 +172,18 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
     policies,
     clock,
     limits: () => systemLease,
-    renewer: () => undefined,
+    renewer: (path: string) => mounts.match(path)?.mounted.engine.renew,
   };
+  const desk = loginDesk({ tokens, clock, stands: (mount) => mounts.stands(mount) });
   mounts = await openMounts({
     store,
     following,
     entropy,
     log,
-    engines: { secret: { pki: pkiEngine({ store, clock, entropy }) }, auth: {} },
+    engines: {
+      secret: { pki: pkiEngine({ store, clock, entropy }) },
+      auth: { approle: appRoleMethod({ store, clock, entropy, desk }) },
+    },
     onLeave: (path) => tokens.revokeMadeBelow(path),
     fixed: [
       {

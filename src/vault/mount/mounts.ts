@@ -61,6 +61,8 @@ export interface Mounts {
   /** The mount that `path` lies below, and the rest of the path. */
   match(path: string): { mounted: Mounted; rest: string } | undefined;
   at(path: string): Mount | undefined;
+  /** Whether a mount has not been disabled, by any node. */
+  stands(mount: Mount): Promise<boolean>;
   /** @throws Fault `vault.request.invalid` for a path that is taken or not to be had */
   enable(plan: Omit<Mount, 'uuid' | 'accessor'>): Promise<Mount>;
   tune(path: string, change: (mount: Mount) => Mount): Promise<void>;
@@ -150,6 +152,10 @@ class MountTable implements Mounts {
 
   at(path: string): Mount | undefined {
     return this.#rows.get(path)?.mount ?? this.#fixedAt(path);
+  }
+
+  async stands({ uuid: id }: Mount): Promise<boolean> {
+    return (await this.#options.store.get(tablePrefix + id)) !== undefined;
   }
 
   match(path: string): { mounted: Mounted; rest: string } | undefined {

@@ -1,4 +1,5 @@
 import type { AccessList, Operation } from '../policy/access-list.ts';
+import type { Renewer } from '../token/renewal.ts';
 import type { PresentedToken } from '../token/token.ts';
 import type { FieldTable, RawFields } from './fields.ts';
 
@@ -100,6 +101,8 @@ export interface Engine {
   routes: readonly DescribedRoute[];
   /** Undefined where the engine has no such path. `path` is below the mount. */
   find(path: string, operation: Operation): Match | undefined;
+  /** Of an auth method: renews what its logins gave. */
+  renew?: Renewer;
 }
 
 /** A route found, bound to its engine. */

@@ -4,8 +4,9 @@ import { formatInstant } from '../instant.ts';
 import type { Policies } from '../policy/policies.ts';
 import { defineRoute, noFields } from '../routing/define-route.ts';
 import type { FieldTable } from '../routing/fields.ts';
-import type { Answer, Caller, Route } from '../routing/route.ts';
-import { type LeaseLimits, leaseLifetime } from './lifetime.ts';
+import type { Answer, Caller, RequestOrigin, Route } from '../routing/route.ts';
+import { leaseLifetime } from './lifetime.ts';
+import type { RenewalTerms, Renewer } from './renewal.ts';
 import { type RoleContext, roleNamed, roleRoutes } from './role-routes.ts';
 import { remainingSeconds, type Token } from './token.ts';
 import type { TokenRole } from './token-role.ts';
@@ -19,21 +20,6 @@ export interface TokenContext extends RoleContext {
   clock: Clock;
   /** What renews the logins of the auth mount at `path`; undefined where none is there any more. */
   renewer(path: string): Renewer | undefined;
-}
-
-/**
- * How an auth method renews a token that came from one of its logins: what its role, say, now gives.
- *
- * @throws Fault where it does not any more
- */
-export type Renewer = (token: Token) => Promise<RenewalTerms>;
-
-export interface RenewalTerms {
-  /** 0 for the default of `limits`. */
-  ttlMs: number;
-  /** 0 for a token that is not periodic. */
-  periodMs: number;
-  limits: LeaseLimits;
 }
 
 const tokenField = { token: 'text' } as const satisfies FieldTable;
@@ -82,12 +68,16 @@ export const tokenRoutes: readonly Route<TokenContext>[] = [
   defineRoute('lookup-accessor', { fields: accessorField, on: { update: lookupAccessor } }),
   defineRoute('renew', {
     fields: renewFields,
-    on: { update: (context, { fields }) => renew(context, fields.token ?? '', fields.increment) },
+    on: {
+      update: (context, { fields, origin }) =>
+        renew(context, { id: fields.token ?? '', incrementMs: fields.increment ?? 0, origin }),
+    },
   }),
   defineRoute('renew-self', {
     fields: renewFields,
     on: {
-      update: (context, { fields, caller }) => renew(context, caller.presented.id, fields.increment),
+      update: (context, { fields, caller, origin }) =>
+        renew(context, { id: caller.presented.id, incrementMs: fields.increment ?? 0, origin }),
     },
   }),
   defineRoute('renew-accessor', { fields: renewAccessorFields, on: { update: renewAccessor } }),
@@ -206,29 +196,39 @@ function describeToken(token: Token, id: string, nowMs: number): Record<string, 
   };
 }
 
-async function renew(context: TokenContext, id: string, incrementMs = 0): Promise<Answer> {
-  if (id === '') throw invalidRequest('missing token ID');
-  const found = await context.tokens.lookup(id);
+interface Renewal {
+  id: string;
+  incrementMs: number;
+  origin: RequestOrigin;
+}
+
+async function renew(context: TokenContext, renewal: Renewal): Promise<Answer> {
+  if (renewal.id === '') throw invalidRequest('missing token ID');
+  const found = await context.tokens.lookup(renewal.id);
   if (!found) throw invalidRequest('token not found');
   if (found.token.type === 'batch') throw invalidRequest('batch tokens cannot be renewed');
-  return extend(context, found.token, { id, incrementMs });
+  return extend(context, found.token, renewal);
 }
 
 /** Whoever has only the accessor is not told the token. */
 async function renewAccessor(
   context: TokenContext,
-  { fields: { accessor, increment = 0 } }: { fields: { accessor?: string; increment?: number } },
+  {
+    fields: { accessor, increment = 0 },
+    origin,
+  }: { fields: { accessor?: string; increment?: number }; origin: RequestOrigin },
 ): Promise<Answer> {
-  return extend(context, await tokenOf(context.tokens, accessor), { id: '', incrementMs: increment });
+  const token = await tokenOf(context.tokens, accessor);
+  return extend(context, token, { id: '', incrementMs: increment, origin });
 }
 
 async function extend(
   context: TokenContext,
   found: Token,
-  { id, incrementMs }: { id: string; incrementMs: number },
+  { id, incrementMs, origin }: Renewal,
 ): Promise<Answer> {
   if (!found.renewable) throw invalidRequest('lease is not renewable');
-  const terms = await renewalTerms(context, found);
+  const terms = await renewalTerms(context, found, origin);
   const nowMs = context.clock.now();
   let warnings: string[] = [];
   let ttlMs = 0;
@@ -245,11 +245,12 @@ async function extend(
 async function renewalTerms(
   { renewer, limits }: TokenContext,
   token: Token,
+  origin: RequestOrigin,
 ): Promise<Partial<RenewalTerms> & Pick<RenewalTerms, 'limits'>> {
   if (!token.login) return { limits: limits() };
   const renew = renewer(token.login.mount);
   if (!renew) throw invalidRequest('failed to renew entry: route entry not found');
-  return renew(token);
+  return renew(token, origin);
 }
 
 async function revoke({ tokens }: TokenContext, id: string): Promise<undefined> {

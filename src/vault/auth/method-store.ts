@@ -1,0 +1,94 @@
+import { Fault } from '../../base/fault.ts';
+import type { Store } from '../../store/store.ts';
+import type { MountView } from '../mount/mounts.ts';
+
+/** Of many who change one record at once, each time one gets through; more rounds than this mean something else. */
+const attemptLimit = 100;
+
+/** Reads and changes that stand or fall together. */
+export interface Work {
+  get<T>(key: string): Promise<T | undefined>;
+  put(key: string, value: unknown): void;
+  delete(key: string): void;
+}
+
+/** What one auth mount keeps: JSON values by keys of its own. */
+export interface MethodStore {
+  get<T>(key: string): Promise<T | undefined>;
+  /** In the order of their keys, which are given without `prefix`. */
+  list<T>(prefix: string, page?: { after?: string; limit?: number }): Promise<{ name: string; value: T }[]>;
+  /**
+   * What `act` writes counts only if all that it read is still so and the mount is still there; else it is asked
+   * again. What it throws leaves everything as it was.
+   *
+   * @throws Fault `store.conflict` where others are always quicker
+   */
+  change<T>(act: (work: Work) => Promise<T>): Promise<T>;
+}
+
+export function methodStore(store: Store, view: MountView): MethodStore {
+  const parse = <T>(value: Buffer) => JSON.parse(value.toString()) as T;
+  return {
+    async get<T>(key: string) {
+      const entry = await store.get(view.prefix + key);
+      return entry && parse<T>(entry.value);
+    },
+    async list<T>(prefix: string, { after, limit }: { after?: string; limit?: number } = {}) {
+      const start = view.prefix + prefix;
+      const entries = await store.list({
+        prefix: start,
+        ...(after ? { after: start + after } : {}),
+        ...(limit && limit > 0 ? { limit } : {}),
+      });
+      return entries.map(({ key, value }) => ({ name: key.slice(start.length), value: parse<T>(value) }));
+    },
+    async change<T>(act: (work: Work) => Promise<T>) {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await once(store, view, act);
+        } catch (error) {
+          const conflict = error instanceof Fault && error.code === 'store.conflict';
+          if (!conflict || attempt === attemptLimit) throw error;
+          await view.following.fresh();
+        }
+      }
+    },
+  };
+}
+
+async function once<T>(store: Store, view: MountView, act: (work: Work) => Promise<T>): Promise<T> {
+  const seen = new Map<string, number>();
+  const puts = new Map<string, Buffer>();
+  const deletes = new Set<string>();
+  const guard = view.guard();
+  const answer = await act({
+    async get<V>(name: string) {
+      const key = view.prefix + name;
+      const entry = await store.get(key);
+      const revision = entry?.revision ?? 0;
+      if ((seen.get(key) ?? revision) !== revision) throw conflict(key);
+      seen.set(key, revision);
+      return entry && (JSON.parse(entry.value.toString()) as V);
+    },
+    put(name, value) {
+      deletes.delete(view.prefix + name);
+      puts.set(view.prefix + name, Buffer.from(JSON.stringify(value)));
+    },
+    delete(name) {
+      puts.delete(view.prefix + name);
+      deletes.add(view.prefix + name);
+    },
+  });
+  if (puts.size + deletes.size > 0) {
+    await store.commit({
+      expect: [guard, ...[...seen].map(([key, revision]) => ({ key, revision }))],
+      puts: [...puts].map(([key, value]) => ({ key, value })),
+      deletes: [...deletes],
+    });
+  }
+  return answer;
+}
+
+function conflict(key: string): Fault {
+  return new Fault(`${key} changed while it was decided on`, { code: 'store.conflict', blame: 'caller' });
+}
