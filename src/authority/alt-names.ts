@@ -34,13 +34,13 @@ export function decideAltNames(request: AltNameRequest): GeneralName[] {
     if (text.includes('@')) emails.push(text);
     else dns.push(...hostNames(text));
   }
-  // The order in which Go writes them.
+  // Vault writes other names itself, before those that Go does.
   return [
+    ...request.otherSans.map(otherName),
     ...unique(dns).map((value): GeneralName => ({ type: 'dns', value })),
     ...unique(emails).map((value): GeneralName => ({ type: 'email', value })),
     ...request.ipSans.map((value): GeneralName => ({ type: 'ip', value: ipText(value) })),
     ...request.uriSans.map((value): GeneralName => ({ type: 'uri', value: uriText(value) })),
-    ...request.otherSans.map(otherName),
   ];
 }
 

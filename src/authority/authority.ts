@@ -7,12 +7,20 @@ import type { CaKey, Issuer } from './issuer.ts';
 import { type IssuerChanges, issuerChanges } from './issuer-changes.ts';
 import { type Leaves, leavesOf } from './leaves.ts';
 import { type AuthorityOptions, Ledger, storedSerial } from './ledger.ts';
+import { type OwnRequests, ownRequests } from './own-requests.ts';
 import { type Revocations, storedRevocations } from './revocations.ts';
 import { type Roles, storedRoles } from './roles.ts';
+import { type SelfIssuedSigning, selfIssuedSigning } from './self-issued.ts';
 import { type AuthoritySettings, authoritySettings } from './settings.ts';
 
 /** A certification authority, whatever protocol speaks for it. What its calls answer is durable by then. */
-export interface Authority extends CaIssuing, Imports, IssuerChanges, AuthoritySettings {
+export interface Authority
+  extends CaIssuing,
+    OwnRequests,
+    SelfIssuedSigning,
+    Imports,
+    IssuerChanges,
+    AuthoritySettings {
   readonly roles: Roles;
   readonly leaves: Leaves;
   readonly revocations: Revocations;
@@ -35,6 +43,8 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const { at } = ledger;
   return {
     ...caIssuing(ledger),
+    ...ownRequests(ledger),
+    ...selfIssuedSigning(ledger),
     ...imports(ledger),
     ...issuerChanges(ledger),
     ...authoritySettings(ledger),

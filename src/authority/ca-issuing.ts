@@ -1,7 +1,7 @@
 import { buildCertificate, type Certificate } from '../x509/certificate.ts';
-import { generateKeyAsync, type KeySpec } from '../x509/key.ts';
+import { generateKeyAsync, type KeySpec, type PrivateKey } from '../x509/key.ts';
 import { type CertificateRequest, requestIsSelfConsistent } from '../x509/request.ts';
-import { signerOf } from '../x509/signature.ts';
+import { type Signer, signerOf } from '../x509/signature.ts';
 import { type AiaUrls, type CaRequest, noUrls } from './ca-request.ts';
 import { Draft } from './draft.ts';
 import { findKey, type Holdings } from './holdings.ts';
@@ -18,12 +18,23 @@ export type SignatureHash = 'SHA-256' | 'SHA-384' | 'SHA-512';
 /** A new key of this kind, or one that is there, by its reference. */
 export type WantedKey = { generate: KeySpec } | { existing: string };
 
-export interface RootRequest extends CaRequest {
+/** How something is to be signed. */
+export interface SignatureWish {
+  /** Undefined for the hash that goes with the key. */
+  hash: SignatureHash | undefined;
+  /** RSA's newer padding, which other keys have no use for. */
+  pss?: boolean;
+}
+
+/** A signer that does as is wished, as far as `key` lets it. */
+export function caSigner(key: PrivateKey, { hash, pss }: SignatureWish): Signer {
+  return key.spec.type === 'rsa' && pss ? signerOf(key, hash, 'PSS') : signerOf(key, hash);
+}
+
+export interface RootRequest extends CaRequest, SignatureWish {
   key: WantedKey;
   issuerName: string;
   keyName: string;
-  /** Undefined for the hash that goes with the key. */
-  hash: SignatureHash | undefined;
 }
 
 export interface GeneratedRoot {
@@ -46,7 +57,7 @@ export interface CaIssuing {
   /** `issuer`: `default`, an id or a name. */
   signIntermediate(
     issuer: string,
-    request: IntermediateRequest & { hash: SignatureHash | undefined },
+    request: IntermediateRequest & SignatureWish,
     csr: CertificateRequest,
   ): Promise<SignedIntermediate>;
 }
@@ -70,7 +81,7 @@ async function generateRoot(ledger: Ledger, request: RootRequest): Promise<Gener
     const { urls, warnings } = rootUrls(from);
     const at = ledger.circumstances(urls);
     const plan = planRoot(request, key.privateKey.publicKey, at);
-    const signer = signerOf(key.privateKey, request.hash);
+    const signer = caSigner(key.privateKey, request);
     const certificate = await buildCertificate(plan.template, signer);
     const added = draft.addIssuer(certificate, request.issuerName).issuer;
     const issuer = draft.changeIssuer({ ...added, revocationAlgorithm: rootsOwnAlgorithm(certificate) });
@@ -120,7 +131,7 @@ function rootUrls({ settings }: Holdings): { urls: AiaUrls; warnings: string[] }
 async function signIntermediate(
   ledger: Ledger,
   reference: string,
-  request: IntermediateRequest & { hash: SignatureHash | undefined },
+  request: IntermediateRequest & SignatureWish,
   csr: CertificateRequest,
 ): Promise<SignedIntermediate> {
   checkRequestKey(csr);
@@ -129,7 +140,7 @@ async function signIntermediate(
     const { issuer, privateKey, urls } = issuerToSign(from, reference);
     const at = ledger.circumstances(urls);
     const plan = planIntermediate(request, csr, issuer.certificate, at);
-    const certificate = await buildCertificate(plan.template, signerOf(privateKey, request.hash));
+    const certificate = await buildCertificate(plan.template, caSigner(privateKey, request));
     const record = ledger.record(certificate, issuer.id);
     const expect = [
       { key: ledger.at.issuer(issuer.id), revision: issuer.revision },

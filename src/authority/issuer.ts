@@ -60,7 +60,7 @@ interface KeyRecord {
   privateKey: string;
 }
 
-export function writeIssuer({ revision: _, certificate, ...rest }: Issuer): Buffer {
+export function writeIssuer({ revision: _revision, certificate, ...rest }: Issuer): Buffer {
   return Buffer.from(JSON.stringify({ ...rest, certificate: certificate.der.toString('base64') }));
 }
 

@@ -3,7 +3,6 @@ import { Fault } from '../base/fault.ts';
 import type { Batch, Entry } from '../store/store.ts';
 import { frameCrl } from '../x509/crl.ts';
 import { keyIdentifier } from '../x509/key.ts';
-import { signerOf } from '../x509/signature.ts';
 import {
   type ListedEntry,
   listedEntry,
@@ -26,7 +25,7 @@ import {
 } from './list-record.ts';
 import { type ListSigner, listSigner } from './list-signer.ts';
 import { oneAtATime } from './one-at-a-time.ts';
-import { revocationHash } from './revocation-algorithm.ts';
+import { revocationSigner } from './revocation-algorithm.ts';
 import { revocationKeysBelow } from './revocation-keys.ts';
 import { type RevocationSettings, revocationSettings } from './revocation-settings.ts';
 import { readRevoked } from './revoked.ts';
@@ -231,11 +230,7 @@ export class ListKeeper {
       authorityKeyId: certificate.subjectKeyId ?? keyIdentifier(certificate.publicKey),
       ...(deltaOf === undefined ? { freshest: freshestOf(from, signer) } : { deltaOf }),
     };
-    const framed = await frameCrl(
-      frame,
-      pieces,
-      signerOf(signer.key.privateKey, revocationHash(signer.issuer)),
-    );
+    const framed = await frameCrl(frame, pieces, revocationSigner(signer.issuer, signer.key.privateKey));
     const modifiedAt = Math.max(now, held.record.modifiedAt + 1_000);
     const segments = [...kept, ...written.map(({ record }) => record)];
     return {

@@ -1,6 +1,6 @@
 import type { Certificate } from '../x509/certificate.ts';
-import type { KeySpec } from '../x509/key.ts';
-import { signatureAlgorithm } from '../x509/signature.ts';
+import type { KeySpec, PrivateKey } from '../x509/key.ts';
+import { type Signer, signatureAlgorithm, signerOf } from '../x509/signature.ts';
 import type { SignatureHash } from './ca-issuing.ts';
 import type { Issuer } from './issuer.ts';
 import { refused } from './refused.ts';
@@ -10,15 +10,22 @@ interface Algorithm {
   keyType: KeySpec['type'];
   /** Undefined for keys that hash by themselves. */
   hash: SignatureHash | undefined;
+  pss: boolean;
 }
 
 const hashes = ['SHA-256', 'SHA-384', 'SHA-512'] as const;
 
 /** What an issuer may sign its CRLs with, as Go's crypto/x509 names it. */
 const algorithms: readonly Algorithm[] = [
-  ...hashes.map((hash) => ({ name: `${hash.replace('-', '')}WithRSA`, keyType: 'rsa' as const, hash })),
-  ...hashes.map((hash) => ({ name: `ECDSAWith${hash.replace('-', '')}`, keyType: 'ec' as const, hash })),
-  { name: 'Ed25519', keyType: 'ed25519', hash: undefined },
+  ...hashes.flatMap((hash): Algorithm[] => {
+    const short = hash.replace('-', '');
+    return [
+      { name: `${short}WithRSA`, keyType: 'rsa', hash, pss: false },
+      { name: `${short}WithRSAPSS`, keyType: 'rsa', hash, pss: true },
+      { name: `ECDSAWith${short}`, keyType: 'ec', hash, pss: false },
+    ];
+  }),
+  { name: 'Ed25519', keyType: 'ed25519', hash: undefined, pss: false },
 ];
 
 /**
@@ -48,11 +55,15 @@ export function checkedRevocationAlgorithm(name: string, certificate: Certificat
 /** What a root was signed with: its CRLs are signed likewise. Empty where it cannot be chosen. */
 export function rootsOwnAlgorithm({ signatureAlgorithm: identifier }: Certificate): string {
   const made = signatureAlgorithm(identifier);
-  if (!made || made.padding === 'PSS') return '';
-  return algorithms.find(({ keyType, hash }) => keyType === made.keyType && hash === made.hash)?.name ?? '';
+  const pss = made?.padding === 'PSS';
+  const found = algorithms.find(
+    (one) => one.keyType === made?.keyType && one.hash === made.hash && one.pss === pss,
+  );
+  return found?.name ?? '';
 }
 
-/** The hash that an issuer's CRLs are signed with; undefined for what goes with its key. */
-export function revocationHash({ revocationAlgorithm }: Issuer): SignatureHash | undefined {
-  return algorithms.find(({ name }) => name === revocationAlgorithm)?.hash;
+/** What signs an issuer's CRLs with its key. */
+export function revocationSigner({ revocationAlgorithm }: Issuer, key: PrivateKey): Signer {
+  const found = algorithms.find(({ name }) => name === revocationAlgorithm);
+  return found?.pss ? signerOf(key, found.hash, 'PSS') : signerOf(key, found?.hash);
 }

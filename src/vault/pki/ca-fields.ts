@@ -1,4 +1,4 @@
-import type { SignatureHash } from '../../authority/ca-issuing.ts';
+import type { SignatureHash, SignatureWish } from '../../authority/ca-issuing.ts';
 import type { CaRequest } from '../../authority/ca-request.ts';
 import { secondMs } from '../../base/duration.ts';
 import type { Curve, KeySpec } from '../../x509/key.ts';
@@ -39,7 +39,6 @@ type CaFields = FieldValues<typeof caFields>;
 
 /** @throws Fault `vault.request.invalid` */
 export function readCaRequest(fields: CaFields): CaRequest {
-  if (fields.use_pss) throw invalidRequest('use_pss is not supported: RSA signatures are PKCS#1 v1.5');
   const notAfter = fields.not_after;
   const pathLength = fields.max_path_length ?? -1;
   if (pathLength < -1) {
@@ -91,6 +90,11 @@ export function readSignatureHash(bits = 0): SignatureHash | undefined {
   const hash = hashes[bits];
   if (hash) return hash;
   throw invalidRequest(`invalid hash signature algorithm: ${bits}; use 256, 384 or 512`);
+}
+
+/** How a CA's signature is to be made. */
+export function readSignatureWish({ signature_bits, use_pss }: CaFields): SignatureWish {
+  return { hash: readSignatureHash(signature_bits), pss: use_pss ?? false };
 }
 
 const curves: Readonly<Record<number, Curve>> = {

@@ -10,6 +10,7 @@ import { crlRoutes } from './crl-routes.ts';
 import { defaultRoutes } from './default-routes.ts';
 import { fetchRoutes } from './fetch-routes.ts';
 import { importRoutes } from './import-routes.ts';
+import { intermediateRoutes } from './intermediate-routes.ts';
 import { issuerCareRoutes } from './issuer-care-routes.ts';
 import { issuerRoutes } from './issuer-routes.ts';
 import { keyRoutes } from './key-routes.ts';
@@ -21,6 +22,7 @@ import { urlRoutes } from './url-routes.ts';
 
 export const pkiRoutes = [
   ...rootRoutes,
+  ...intermediateRoutes,
   ...urlRoutes,
   ...importRoutes,
   ...issuerCareRoutes,

@@ -1,28 +1,17 @@
 import type { Authority } from '../../authority/authority.ts';
 import type { GeneratedRoot, SignedIntermediate } from '../../authority/ca-issuing.ts';
 import { barePem } from '../../authority/issuer.ts';
-import { Fault } from '../../base/fault.ts';
 import { serialText } from '../../x509/certificate.ts';
-import { invalidRequest } from '../faults.ts';
 import { defineRoute } from '../routing/define-route.ts';
 import type { FieldTable, FieldValues } from '../routing/fields.ts';
 import type { Answer, Captures, Route } from '../routing/route.ts';
-import {
-  type AnswerFormat,
-  caFields,
-  readCaRequest,
-  readFormat,
-  readKeySpec,
-  readSignatureHash,
-} from './ca-fields.ts';
+import { type AnswerFormat, caFields, readCaRequest, readFormat, readSignatureWish } from './ca-fields.ts';
+import { checkKeyKind, keyFields, readWantedKey } from './wanted-key.ts';
 import { readCsr, signingIssuer, written, writtenKey } from './written.ts';
 
 const rootFields = {
   ...caFields,
-  key_type: 'text',
-  key_bits: 'integer',
-  key_name: 'text',
-  key_ref: 'text',
+  ...keyFields,
   issuer_name: 'text',
 } as const satisfies FieldTable;
 
@@ -36,8 +25,22 @@ const intermediateFields = {
 } as const satisfies FieldTable;
 
 export const rootRoutes: readonly Route<Authority>[] = [
-  defineRoute('root/generate/:exported', { fields: rootFields, on: { update: generateRoot } }),
-  defineRoute('issuers/generate/root/:exported', { fields: rootFields, on: { update: generateRoot } }),
+  defineRoute('root/generate/:exported', {
+    fields: rootFields,
+    on: { update: (authority, given) => generateRoot(authority, given) },
+  }),
+  defineRoute('issuers/generate/root/:exported', {
+    fields: rootFields,
+    on: { update: (authority, given) => generateRoot(authority, given) },
+  }),
+  // Named so that `root/replace` finds it, where the name is free.
+  defineRoute('root/rotate/:exported', {
+    fields: rootFields,
+    on: {
+      update: (authority, given) =>
+        generateRoot(authority, given, given.fields.issuer_name || (isFree(authority, 'next') ? 'next' : '')),
+    },
+  }),
   defineRoute('root/sign-intermediate', {
     fields: intermediateFields,
     on: {
@@ -57,26 +60,20 @@ interface RootGiven {
   captures: Captures;
 }
 
-async function generateRoot(authority: Authority, { fields, captures }: RootGiven): Promise<Answer> {
+async function generateRoot(
+  authority: Authority,
+  { fields, captures }: RootGiven,
+  issuerName = fields.issuer_name,
+): Promise<Answer> {
   const kind = captures.exported!;
-  if (!['internal', 'exported', 'existing'].includes(kind)) {
-    throw invalidRequest('the "exported" path parameter must be "internal", "existing" or "exported"');
-  }
+  checkKeyKind(kind);
   const format = readFormat(fields.format);
-  if (kind === 'existing' && (fields.key_type !== undefined || fields.key_bits !== undefined)) {
-    throw invalidRequest(
-      'invalid parameter for the kms/existing path parameter, key_type nor key_bits arguments can be set in this mode',
-    );
-  }
   const root = await authority.generateRoot({
     ...readCaRequest(fields),
-    key:
-      kind === 'existing'
-        ? { existing: existingKey(authority, fields.key_ref || 'default') }
-        : { generate: readKeySpec(fields.key_type, fields.key_bits) },
+    ...readSignatureWish(fields),
+    key: readWantedKey(authority, kind, fields),
     keyName: fields.key_name ?? '',
-    issuerName: fields.issuer_name ?? '',
-    hash: readSignatureHash(fields.signature_bits),
+    issuerName: issuerName ?? '',
   });
   // The private key leaves here, once, because the caller asked for a root that is `exported`.
   const exported =
@@ -84,13 +81,8 @@ async function generateRoot(authority: Authority, { fields, captures }: RootGive
   return { data: describeRoot(root, format, exported), warnings: root.warnings };
 }
 
-function existingKey(authority: Authority, reference: string): string {
-  try {
-    return authority.key(reference).id;
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    throw invalidRequest(`failed to lookup public key from existing key: ${error.message}`, error);
-  }
+function isFree(authority: Authority, name: string): boolean {
+  return !authority.issuers().some((issuer) => issuer.name === name);
 }
 
 function describeRoot(
@@ -129,7 +121,7 @@ async function signIntermediate(
       useCsrValues: fields.use_csr_values ?? false,
       // Vault from 1.17 on: an intermediate is cut to its issuer's end unless the issuer's own rule is asked for.
       beyondIssuer: fields.enforce_leaf_not_after_behavior ? issuer.leafNotAfterBehavior : 'truncate',
-      hash: readSignatureHash(fields.signature_bits),
+      ...readSignatureWish(fields),
     },
     csr,
   );
