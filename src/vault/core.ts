@@ -9,6 +9,10 @@ import {
   unsupportedOperation,
   unsupportedPath,
 } from './faults.ts';
+import type { LeaseGrant } from './lease/lease.ts';
+import { grantedLease } from './lease/lease-routes.ts';
+import type { Leases } from './lease/leases.ts';
+import { leaseLimits } from './mount/mount.ts';
 import type { Mounted, Mounts } from './mount/mounts.ts';
 import type { Policies } from './policy/policies.ts';
 import { mountHelp, openApiDocument, routeHelp } from './routing/api-description.ts';
@@ -38,9 +42,10 @@ export interface CoreOptions {
   policies: Policies;
   mounts: Mounts;
   auditor: Auditor;
+  leases: Leases;
 }
 
-export function core({ tokens, policies, mounts, auditor }: CoreOptions): Core {
+export function core({ tokens, policies, mounts, auditor, leases }: CoreOptions): Core {
   /** The caller by their token, one use of which is spent. @throws Fault `vault.denied` */
   async function authenticate({ token: id, origin }: VaultRequest): Promise<Caller> {
     if (!id) throw permissionDenied();
@@ -93,10 +98,25 @@ export function core({ tokens, policies, mounts, auditor }: CoreOptions): Core {
     const { data, path, origin } = request;
     if (origin.method === 'HEAD' && !route.head) throw unsupportedOperation();
     const answer = await match.run({ captures, data, path, caller, origin });
+    const leased = answer?.lease ? await withLease(answer, answer.lease, { path, caller, mounted }) : answer;
     return {
-      answer: answer && withFieldWarnings(answer, request, match, captures),
+      answer: leased && withFieldWarnings(leased, request, match, captures),
       dataAtTop: route.dataAtTop,
       mountType: mounted.mount.type,
+    };
+  }
+
+  async function withLease(
+    { lease: _, ...answer }: Answer,
+    grant: LeaseGrant,
+    { path, caller, mounted }: { path: string; caller: Caller; mounted: Mounted },
+  ): Promise<Answer> {
+    const limits = leaseLimits(mounted.mount);
+    const { lease, warnings } = await leases.grant({ path, token: caller.presented.token, grant, limits });
+    return {
+      ...answer,
+      granted: grantedLease(lease),
+      warnings: [...(answer.warnings ?? []), ...warnings],
     };
   }
 

@@ -14,6 +14,9 @@ import { loginDesk } from './auth/login.ts';
 import { type Core, core } from './core.ts';
 import { ensureDevRoot } from './dev-root.ts';
 import { vaultListener } from './http/vault-listener.ts';
+import type { Lease } from './lease/lease.ts';
+import { leaseRoutes } from './lease/lease-routes.ts';
+import { type Leases, LeaseTable } from './lease/leases.ts';
 import { meteredCore } from './metered-core.ts';
 import type { Mount } from './mount/mount.ts';
 import { accessorOf, type Mounts, openMounts } from './mount/mounts.ts';
@@ -47,6 +50,7 @@ export const systemRoutes = [
   ...auditRoutes,
   ...operationRoutes,
   ...quotaRoutes,
+  ...leaseRoutes,
 ];
 
 export interface VaultOptions {
@@ -126,7 +130,9 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
   const following = options.following ?? (await followStore(store));
   const cluster = await ensureCluster(store, entropy);
   const policies = await openPolicies(store);
-  const tokens = await openTokens({ store, clock, entropy, log });
+  // Tokens and leases end with each other.
+  let leases: Leases | undefined;
+  const tokens = await openTokens({ store, clock, entropy, log, onLeasesDue: () => leases?.sweepSoon() });
   if (dev) await ensureDevRoot(store, tokens, clock, dev.rootToken);
 
   const system = await fixedMount(options, {
@@ -156,7 +162,18 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
     clock,
     mountOf: (path) => mounts.match(path)?.mounted.mount.path,
   });
+  leases = new LeaseTable({
+    store,
+    clock,
+    entropy,
+    log,
+    tokens,
+    revoke: (lease) => revokeLease(mounts, lease),
+  });
   const sys: SysContext = {
+    leases,
+    clock,
+    log,
     auditor,
     quotas,
     metrics,
@@ -184,7 +201,7 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
       secret: { pki: pkiEngine({ store, clock, entropy }) },
       auth: { approle: appRoleMethod({ store, clock, entropy, desk }) },
     },
-    onLeave: (path) => tokens.revokeMadeBelow(path),
+    onLeave: (path) => leases.revokeBelow(path, { force: true, later: false }),
     fixed: [
       {
         mount: system,
@@ -193,8 +210,9 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
       { mount: tokenMethod, engine: engine(tokenRoutes, token) },
     ],
   });
+  await leases.sweep();
   const nowMs = () => clock.now();
-  const whole = core({ tokens, policies, mounts, auditor });
+  const whole = core({ tokens, policies, mounts, auditor, leases });
   const answering = meteredCore(limitedCore(whole, { quotas, auditor, nowMs }), metrics, nowMs);
   return {
     core: {
@@ -209,9 +227,17 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
     close() {
       mounts.close();
       tokens.close();
+      leases.close();
       auditor.close();
     },
   };
+}
+
+async function revokeLease(
+  mounts: Mounts,
+  { path, internal }: Pick<Lease, 'path' | 'internal'>,
+): Promise<void> {
+  await mounts.match(path)?.mounted.engine.revokeLease?.(internal);
 }
 
 /** A mount that is always there; its names stay the same from start to start. */

@@ -38,9 +38,9 @@ function enveloped(id: string, operation: Operation, reply: Reply): HttpAnswer {
     const { body, contentType, status = body.length > 0 ? 200 : 204, headers } = answer.raw;
     return { status, contentType, body, ...(headers ? { headers } : {}) };
   }
-  const { data, auth, warnings = [] } = answer;
+  const { data, auth, warnings = [], status = 200 } = answer;
   if (operation === 'list' && isEmptyList(data) && warnings.length === 0) return errorAnswer(404);
-  return jsonAnswer(200, {
+  return jsonAnswer(status, {
     ...(dataAtTop ? data : {}),
     request_id: id,
     lease_id: '',
@@ -48,6 +48,7 @@ function enveloped(id: string, operation: Operation, reply: Reply): HttpAnswer {
     lease_duration: 0,
     data: data ?? null,
     wrap_info: null,
+    ...answer.granted,
     warnings: warnings.length > 0 ? warnings : null,
     auth: auth ?? null,
     mount_type: mountType,

@@ -14,3 +14,8 @@ export function dueLeaseKey(id: string): string {
 export function tokenLeaseId({ path, name }: { path: string; name: string }): string {
   return `${path}/h${name}`;
 }
+
+/** What stands there; all else is in the token's own record. */
+export interface TokenLeaseEntry {
+  ofToken: string;
+}

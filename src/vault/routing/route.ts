@@ -1,3 +1,4 @@
+import type { LeaseGrant } from '../lease/lease.ts';
 import type { AccessList, Operation } from '../policy/access-list.ts';
 import type { Renewer } from '../token/renewal.ts';
 import type { PresentedToken } from '../token/token.ts';
@@ -45,10 +46,26 @@ export interface Answer {
   warnings?: readonly string[];
   /** Sent as it is, without the envelope. */
   raw?: RawAnswer;
+  /** Where it is not 200, such as 202 for what has only begun. */
+  status?: number;
+  /**
+   * Asks for a lease: the answer gets its id, and once the lease is over, by the clock, with its token or by hand, the
+   * engine's `revokeLease` is told `internal`.
+   */
+  lease?: LeaseGrant;
+  /** The lease that the answer comes with. */
+  granted?: GrantedLease;
 }
 
 export interface RawAnswer {
   /** Where absent 200, or 204 where the body is empty. */
+/** As the envelope shows it; the duration in seconds. */
+export interface GrantedLease {
+  lease_id: string;
+  renewable: boolean;
+  lease_duration: number;
+}
+
   status?: number;
   headers?: Readonly<Record<string, string | readonly string[]>>;
   contentType: string;
@@ -107,6 +124,8 @@ export interface Engine {
 
 /** A route found, bound to its engine. */
 export interface Match {
+  /** Ends what was leased with `internal`; called again where it fails, and where it has been ended before. */
+  revokeLease?: (internal: LeaseGrant['internal']) => Promise<void>;
   route: Pick<Route<never>, 'parameters' | 'head' | 'dataAtTop'> & DescribedRoute;
   captures: Captures;
   /** Undefined where the path does not take the operation. */

@@ -1,7 +1,7 @@
 import type { Metrics } from '../../base/metrics.ts';
 import type { Auditor } from '../audit/auditor.ts';
+import type { LeaseContext } from '../lease/lease-routes.ts';
 import type { InFlight } from '../metered-core.ts';
-import type { Mounts } from '../mount/mounts.ts';
 import type { Policies } from '../policy/policies.ts';
 import type { Quotas } from '../quota/quotas.ts';
 import type { Ceremonies } from '../seal/ceremonies.ts';
@@ -19,7 +19,7 @@ export interface SealControl {
 }
 
 /** What the paths below `sys/` work on. */
-export interface SysContext {
+export interface SysContext extends LeaseContext {
   auditor: Auditor;
   quotas: Quotas;
   metrics: Metrics;
@@ -27,7 +27,6 @@ export interface SysContext {
   inFlight: () => readonly InFlight[];
   tokens: Tokens;
   policies: Policies;
-  mounts: () => Mounts;
   /** Absent where the server cannot be sealed. */
   seal?: SealControl;
 }

@@ -7,7 +7,13 @@ import type { Store } from '../../store/store.ts';
 import { commitIfUnchanged } from '../commit.ts';
 import { invalidRequest } from '../faults.ts';
 import { type Due, Expiry } from '../lease/expiry.ts';
-import { dueLeaseKey, leasePathLimitBytes, leasePrefix, tokenLeaseId } from '../lease/lease-keys.ts';
+import {
+  dueLeaseKey,
+  leasePathLimitBytes,
+  leasePrefix,
+  type TokenLeaseEntry,
+  tokenLeaseId,
+} from '../lease/lease-keys.ts';
 import { type BatchTokens, batchPrefix, batchTokens } from './batch-tokens.ts';
 import { type HoldingKind, holdingKey, holdingsOf, readHolding } from './holdings.ts';
 import { isAlive, isOver, type NewToken, type PresentedToken, type Token } from './token.ts';
@@ -45,6 +51,7 @@ export interface Tokens {
   /** Undefined for one that is unknown, over, used up, or below one that is. */
   lookup(id: string): Promise<PresentedToken | undefined>;
   byAccessor(accessor: string): Promise<Token | undefined>;
+  byName(name: string): Promise<Token | undefined>;
   accessors(): Promise<string[]>;
   /**
    * Of either type; `id` is for service tokens.
@@ -129,6 +136,10 @@ class TokenTable implements Tokens {
     const entry = await this.#store.get(keyOf.accessor(this.#salted(accessor)));
     if (!entry) return undefined;
     const { name } = JSON.parse(entry.value.toString()) as { name: string };
+    return this.byName(name);
+  }
+
+  async byName(name: string): Promise<Token | undefined> {
     return (await this.#living(name))?.token;
   }
 
@@ -195,7 +206,7 @@ class TokenTable implements Tokens {
     for (let after: string | undefined; ; ) {
       const page = await this.#store.list({ prefix, limit: pageSize, ...(after ? { after } : {}) });
       const made = page.flatMap(
-        ({ value }) => (JSON.parse(value.toString()) as { token?: string }).token ?? [],
+        ({ value }) => (JSON.parse(value.toString()) as Partial<TokenLeaseEntry>).ofToken ?? [],
       );
       await this.#revokeAll(made);
       if (page.length < pageSize) return;
@@ -351,7 +362,7 @@ class TokenTable implements Tokens {
     return [
       { key: keyOf.token(name), value: text(token) },
       { key: keyOf.accessor(this.#salted(accessor)), value: text({ accessor, name }) },
-      { key: keyOf.lease(token), value: text({ token: name }) },
+      { key: keyOf.lease(token), value: text({ ofToken: name } satisfies TokenLeaseEntry) },
       ...(parent === undefined ? [] : [{ key: keyOf.child(parent, name), value: text({}) }]),
       ...(expiresMs === undefined ? [] : [{ key: this.#expiry.key(expiresMs, name), value: text({}) }]),
     ];

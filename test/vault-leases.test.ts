@@ -1,0 +1,97 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { hourMs } from '../src/base/duration.ts';
+import { type TestVault, testVault } from './support/vault.ts';
+
+let vault: TestVault;
+beforeEach(async () => {
+  vault = await testVault();
+});
+afterEach(() => vault.close());
+
+const create = async (body: object, path = 'auth/token/create') =>
+  (await vault.call('POST', path, { policies: ['default'], ...body })).auth;
+const put = (path: string, body: object = {}, token?: string) => vault.call('PUT', path, body, token);
+
+/** The leases of tokens that were made there. */
+async function leasesAt(path: string): Promise<string[]> {
+  const { data } = await vault.call('LIST', `sys/leases/lookup/${path}`);
+  return ((data.keys ?? []) as string[]).map((key) => `${path}/${key}`);
+}
+
+test('a token’s lease is listed where it was made, looked up, and revoked', async () => {
+  await vault.call('POST', 'auth/token/roles/web', {});
+  const { client_token: token } = await create({ ttl: '2h' }, 'auth/token/create/web');
+  const [id] = await leasesAt('auth/token/create/web');
+  await vault.clock.advance(hourMs);
+  await vault.call('POST', 'auth/token/renew', { token, increment: '3h' });
+  expect((await put('sys/leases/lookup', { lease_id: id })).data).toEqual({
+    expire_time: '2026-01-01T04:00:00Z',
+    id,
+    issue_time: '2026-01-01T00:00:00Z',
+    last_renewal: '2026-01-01T01:00:00Z',
+    path: 'auth/token/create/web',
+    renewable: true,
+    ttl: 10_800,
+  });
+  expect((await put('sys/leases/renew', { lease_id: id })).errors).toEqual([
+    'tokens cannot be renewed through this endpoint',
+  ]);
+  expect((await put('sys/leases/revoke', { lease_id: id, sync: true })).status).toBe(204);
+  expect((await vault.call('GET', 'auth/token/lookup-self', undefined, String(token))).status).toBe(403);
+  expect((await put('sys/leases/lookup', { lease_id: id })).errors).toEqual(['invalid lease']);
+  expect((await vault.call('LIST', 'sys/leases/lookup/auth/token/create/web')).status).toBe(404);
+});
+
+test('all that was given below a path is revoked at once, by sudo only', async () => {
+  await vault.call('POST', 'auth/token/roles/web', { orphan: true });
+  await vault.call('POST', 'auth/token/roles/web2', { orphan: true });
+  const mine = await create({}, 'auth/token/create/web');
+  const other = await create({}, 'auth/token/create/web2');
+  await vault.call('PUT', 'sys/policies/acl/lessor', {
+    policy: 'path "sys/leases/*" { capabilities = ["update", "list"] }',
+  });
+  const { client_token: lessor } = await create({ policies: ['lessor'] });
+  for (const path of ['revoke-prefix', 'revoke-force']) {
+    expect((await put(`sys/leases/${path}/auth/token/create/web`, {}, String(lessor))).status).toBe(403);
+  }
+  expect((await vault.call('LIST', 'sys/leases/lookup/auth', undefined, String(lessor))).status).toBe(403);
+  expect((await put('sys/leases/revoke-prefix/auth/token/create/web')).status).toBe(204);
+  const status = async (token: unknown) =>
+    (await vault.call('GET', 'auth/token/lookup-self', undefined, String(token))).status;
+  expect(await status(mine.client_token)).toBe(403);
+  expect(await status(other.client_token)).toBe(200);
+  expect((await put('sys/revoke-prefix/auth/token/create/web2', { sync: false })).status).toBe(202);
+  expect(await status(other.client_token)).toBe(403);
+});
+
+test('what is no lease is said to be none, by new and old paths', async () => {
+  const errors = async (path: string, body: object) => (await put(path, body)).errors;
+  expect(await errors('sys/leases/lookup', {})).toEqual(['lease_id must be specified']);
+  for (const path of ['sys/leases/renew', 'sys/renew']) {
+    expect(await errors(path, {})).toEqual(['lease_id must be specified']);
+    expect(await errors(path, { lease_id: 'none' })).toEqual(['lease not found']);
+    expect(await errors(`${path}/a/b`, {})).toEqual(['lease not found']);
+  }
+  for (const path of ['sys/leases/revoke', 'sys/revoke']) {
+    expect((await put(path, { lease_id: 'none', sync: true })).status).toBe(204);
+    expect((await put(`${path}/a/b`)).status).toBe(202);
+  }
+});
+
+test('leases are counted and listed where they could not be revoked', async () => {
+  expect((await vault.call('GET', 'sys/leases/count?type=irrevocable')).data).toEqual({
+    counts: {},
+    lease_count: 0,
+  });
+  expect((await vault.call('GET', 'sys/leases?type=irrevocable')).data).toEqual({
+    lease_count: 0,
+    leases: [],
+  });
+  expect((await vault.call('GET', 'sys/leases/count')).status).toBe(404);
+});
+
+test('tidying begins at once', async () => {
+  const reply = await put('sys/leases/tidy');
+  expect(reply.status).toBe(202);
+  expect(reply.warnings[0]).toMatch(/^Tidy operation successfully started\./);
+});
