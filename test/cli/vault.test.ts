@@ -1,10 +1,12 @@
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { systemSinks } from '../../src/vault/audit/sink.ts';
 import { root } from '../support/capstan.ts';
 import { runTranscript } from '../support/transcript.ts';
 import { testVault } from '../support/vault.ts';
 
+const openSink = systemSinks(() => Promise.reject(new Error('no device writes to standard output here')));
 const folder = join(root, 'test', 'cli', 'vault');
 const transcripts = globSync('*.txt', { cwd: folder }).toSorted();
 
@@ -13,7 +15,7 @@ test('there are transcripts', () => {
 });
 
 test.each(transcripts)('%s', async (name) => {
-  const vault = await testVault({ rootToken: 'my-token' });
+  const vault = await testVault({ rootToken: 'my-token', openSink });
   try {
     // Two of them are about logging in; the others begin with a token.
     const loggedOut = name === 'login.txt' || name === 'tutorial.txt';

@@ -22,6 +22,9 @@ const subcommands: Readonly<Record<string, () => Promise<Subcommand>>> = {
   'secrets disable': async () => (await import('./secrets-commands.ts')).secretsDisable,
   'secrets tune': async () => (await import('./secrets-commands.ts')).secretsTune,
   'secrets list': async () => (await import('./secrets-commands.ts')).secretsList,
+  'audit enable': async () => (await import('./audit-commands.ts')).auditEnable,
+  'audit disable': async () => (await import('./audit-commands.ts')).auditDisable,
+  'audit list': async () => (await import('./audit-commands.ts')).auditList,
   'policy write': async () => (await import('./policy-commands.ts')).policyWrite,
   'policy read': async () => (await import('./policy-commands.ts')).policyRead,
   'policy list': async () => (await import('./policy-commands.ts')).policyList,
@@ -56,6 +59,7 @@ Usage: capstan vault COMMAND [options] [arguments]
   login                      Log in, and keep the token for later commands
   read, write, list, delete  Read, write, list and delete at a path
   secrets                    Enable, disable, tune and list secrets engines
+  audit                      Enable, disable and list audit devices
   policy                     Write, read, list and delete policies
   token                      Create, look up, renew and revoke tokens
   operator                   Initialise, unseal, seal and rekey a server
