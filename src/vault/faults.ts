@@ -82,6 +82,7 @@ const statuses: Readonly<Record<string, number>> = {
   'vault.request.failed': 500,
   'vault.quota': 429,
   'vault.sealed': 503,
+  'vault.seal.away': 503,
   'authority.issuer.absent': 500,
   'authority.issuer.keyless': 500,
   'authority.issuer.usage': 500,

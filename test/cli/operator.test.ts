@@ -7,18 +7,21 @@ import { silentLog } from '../../src/base/log.ts';
 import { ManualClock } from '../../src/base/manual-clock.ts';
 import { run } from '../../src/cli/main.ts';
 import { memoryStore } from '../../src/store/memory.ts';
+import type { AutoSeal } from '../../src/vault/seal/auto-seal.ts';
 import { startSealedVault } from '../../src/vault/seal/sealed-server.ts';
+import { staticSeal } from '../../src/vault/seal/static-seal.ts';
 import { program, root } from '../support/capstan.ts';
 import { runInProcess, runTranscript } from '../support/transcript.ts';
 import { noSinks } from '../support/vault.ts';
 
-async function withServer(use: (address: string) => Promise<void>): Promise<void> {
+async function withServer(use: (address: string) => Promise<void>, autoSeal?: AutoSeal): Promise<void> {
   const server = await startSealedVault({
     store: memoryStore(),
     clock: new ManualClock(),
     entropy: systemEntropy,
     log: silentLog,
     openSink: noSinks,
+    autoSeal,
     listen: { host: '127.0.0.1', port: 0 },
   });
   try {
@@ -36,6 +39,18 @@ test.each(['operator.txt', 'rekey.txt', 'generate-root.txt', 'keys.txt'])('%s', 
     }),
   ),
 );
+
+test('recovery.txt', () => {
+  const current = { id: 'one', key: systemEntropy.bytes(32) };
+  return withServer(
+    (address) =>
+      runTranscript(join(root, 'test', 'cli', 'operator', 'recovery.txt'), {
+        env: { VAULT_ADDR: address },
+        names: { address },
+      }),
+    staticSeal({ current }, systemEntropy),
+  );
+});
 
 test('for programs: keys as JSON, each read from stdin', () =>
   withServer(async (address) => {

@@ -100,7 +100,8 @@ async function init(call: Call, client: VaultClient, target: Target): Promise<nu
     'Error initializing rekey',
     askPlain(client, `${target.path}/init`, new Map(request)),
   );
-  if (terminal.format === 'table') {
+  // Where no share comes of it, only the root key is replaced.
+  if (terminal.format === 'table' && number(status.n) > 0) {
     terminal.warn(
       paragraph(
         `WARNING! The new ${target.share.toLowerCase()} keys will be printed once. If they are lost then, nothing gives ` +

@@ -9,6 +9,7 @@ import {
   stanza,
   text,
 } from './config-blocks.ts';
+import { readSeal, type SealConfig } from './seal-config.ts';
 import { readStorage, type StorageConfig, storageTypes } from './storage.ts';
 
 /** What a server's configuration file says. */
@@ -17,6 +18,8 @@ export interface ServerConfig {
   /** Paths of PEM files; plain HTTP where absent. */
   tls: { certFile: string; keyFile: string } | undefined;
   storage: StorageConfig;
+  /** Where absent, shares of an unseal key unseal. */
+  seal: SealConfig | undefined;
   apiAddress: string | undefined;
   logLevel: string | undefined;
 }
@@ -41,6 +44,7 @@ export function readServerConfig(
     listen: listenAddress(text(listener, 'address') ?? '127.0.0.1:8200'),
     tls: tlsFiles(listener),
     storage: readStorage(storage, env),
+    seal: readSeal(top, env),
     apiAddress: text(top, 'api_addr'),
     logLevel: text(top, 'log_level'),
   };

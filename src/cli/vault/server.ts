@@ -13,6 +13,7 @@ import type { Command, CommandContext } from '../command.ts';
 import { version } from '../version.ts';
 import { Failure } from './failure.ts';
 import { type Flag, type Flags, parseFlags } from './flags.ts';
+import { openSeal } from './seal-config.ts';
 import { readServerConfig, type ServerConfig } from './server-config.ts';
 import { describeStorage, openStorage } from './storage.ts';
 
@@ -38,6 +39,7 @@ Usage: capstan vault server -config=FILE
 
                                 whose address VAULT_PG_CONNECTION_URL may give.
 
+                                With seal "static" or seal "transit" it unseals by itself.
                                 tls_disable, api_addr and log_level are the other
                                 settings there are. capstan vault operator init and
                                 unseal then make it ready.
@@ -160,8 +162,10 @@ async function serveSealed(path: string, given: Flags, context: CommandContext):
   const { startSealedVault } = await import('../../vault/seal/sealed-server.ts');
   const store = await openStorage(config.storage, context.cwd);
   try {
+    const around = { folder: context.cwd, env: context.env, clock, entropy: context.entropy, log };
     const server = await startSealedVault({
       store,
+      autoSeal: config.seal && (await openSeal(config.seal, around)),
       clock,
       entropy: context.entropy,
       log,

@@ -71,6 +71,9 @@ export function wrapError(error: unknown): HttpAnswer {
     const told = errorAnswer(status, 'the storage backend is unavailable or busy; try again');
     return { ...told, headers: { 'Retry-After': '1' } };
   }
+  if (error.code === 'vault.seal.away') {
+    return errorAnswer(status, "the seal is out of reach: the server's log tells why");
+  }
   if (status >= 500 && error.blame !== 'caller') return errorAnswer(status, 'internal error');
   // Vault's own words stand alone; what other rooms find comes with its mend.
   return errorAnswer(status, error.code.startsWith('vault.') ? error.message : describeError(error));

@@ -5,6 +5,7 @@ import { openVault, type VaultServer } from '../server.ts';
 import { statusPaths } from '../sys/status.ts';
 import type { SealWorld } from './initialise.ts';
 import { sealPaths } from './seal-paths.ts';
+import { watchSeal } from './seal-watch.ts';
 import { SealedVault } from './sealed-vault.ts';
 
 export interface SealedServerOptions extends SealWorld {
@@ -36,10 +37,12 @@ export async function startSealedVault(options: SealedServerOptions): Promise<Va
   const listening = await listen(listener, options.listen);
   log.info('vault listens', { ...listening.address });
   await vault.unsealByItself();
+  const unwatch = autoSeal ? watchSeal(autoSeal, { clock, entropy, log }) : () => {};
   return {
     address: listening.address,
     reopenLogs: () => vault.reopenLogs(),
     async close() {
+      unwatch();
       await listening.close();
       await vault.close();
     },
