@@ -104,6 +104,31 @@ describe('a file device', () => {
     expect(made?.response?.auth).toMatchObject({ policies: ['default'], metadata: { a: 'b' } });
   });
 
+  test('shows the fields that a mount says are no secrets', async () => {
+    await withFile();
+    await vault.call('POST', 'sys/mounts/pki', {
+      type: 'pki',
+      config: { audit_non_hmac_request_keys: ['common_name'] },
+    });
+    await vault.call('POST', 'sys/mounts/pki/tune', {
+      audit_non_hmac_response_keys: 'serial_number,expiration',
+    });
+    const { data } = await vault.call('POST', 'pki/root/generate/internal', { common_name: 'r', ou: 'o' });
+    const { request, response } = (await lines()).at(-1)!;
+    const hashed = expect.stringMatching(/^hmac-sha256:/) as string;
+    expect(request.data).toEqual({ common_name: 'r', ou: hashed });
+    expect(response!.data).toMatchObject({ serial_number: data.serial_number, certificate: hashed });
+    const tuned = await vault.call('GET', 'sys/mounts/pki/tune');
+    expect(tuned.data).toMatchObject({
+      audit_non_hmac_request_keys: ['common_name'],
+      audit_non_hmac_response_keys: ['serial_number', 'expiration'],
+    });
+    await vault.call('POST', 'sys/mounts/pki/tune', { audit_non_hmac_response_keys: '' });
+    expect((await vault.call('GET', 'sys/mounts/pki/tune')).data).not.toHaveProperty(
+      'audit_non_hmac_response_keys',
+    );
+  });
+
   test('tells of who was refused, and why', async () => {
     await withFile();
     await vault.call('GET', 'sys/mounts', undefined, 'hvs.wrong');

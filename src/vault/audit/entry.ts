@@ -2,7 +2,7 @@ import type { Reply } from '../core.ts';
 import type { Mount } from '../mount/mount.ts';
 import type { Caller, VaultRequest } from '../routing/route.ts';
 import { builtinVersion } from '../version.ts';
-import { type Mask, maskTexts } from './mask.ts';
+import { type Mask, maskFields, maskTexts } from './mask.ts';
 
 /** One request and what has become of it so far. */
 export interface Exchange {
@@ -84,7 +84,9 @@ function describeRequest({ request, mount, caller }: Exchange, style: EntryStyle
     ...(held ? { client_token_accessor: accessor(held, style) } : {}),
     namespace: { id: 'root' },
     path,
-    ...(Object.keys(data).length > 0 ? { data: maskTexts({ ...data }, mask) } : {}),
+    ...(Object.keys(data).length > 0
+      ? { data: maskFields(data, mask, mount?.lists?.audit_non_hmac_request_keys) }
+      : {}),
     ...(origin.remoteAddress === ''
       ? {}
       : { remote_address: origin.remoteAddress, remote_port: origin.remotePort }),
@@ -124,7 +126,15 @@ function describeResponse({ reply, mount, request, error }: Exchange, style: Ent
     ...place,
     ...maskedAnswer(rest, style),
     ...(auth ? { auth: maskAuth(auth, style) } : {}),
-    ...(data ? { data: maskTexts(request.operation === 'list' ? elided(data, style) : data, mask) } : {}),
+    ...(data
+      ? {
+          data: maskFields(
+            request.operation === 'list' ? elided(data, style) : data,
+            mask,
+            mount?.lists?.audit_non_hmac_response_keys,
+          ),
+        }
+      : {}),
     ...(raw
       ? {
           data: {

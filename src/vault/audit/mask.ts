@@ -13,6 +13,20 @@ export function hmacMask(key: Uint8Array): Mask {
   return (text) => `hmac-sha256:${createHmac('sha256', prepared).update(text).digest('hex')}`;
 }
 
+/** `maskTexts` of an object, but for its fields that `plain` names. */
+export function maskFields(
+  fields: Readonly<Record<string, unknown>>,
+  mask: Mask,
+  plain: readonly string[] = [],
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
+      name,
+      plain.includes(name) ? value : maskTexts(value, mask),
+    ]),
+  );
+}
+
 /** `value` with every text in it masked; numbers, booleans and the names of fields stay. */
 export function maskTexts(value: unknown, mask: Mask): unknown {
   if (typeof value === 'string') return mask(value);

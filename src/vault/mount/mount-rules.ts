@@ -1,9 +1,18 @@
 import { describeError } from '../../base/fault.ts';
 import { invalidRequest } from '../faults.ts';
 import { durationMs } from '../routing/coerce.ts';
-import { type FieldTable, type FieldValues, readFields } from '../routing/fields.ts';
+import { type FieldKind, type FieldTable, type FieldValues, readFields } from '../routing/fields.ts';
 import { systemLease } from '../token/lifetime.ts';
-import { kindOf, listedPath, type Mount, type MountKind, type MountTokenType, tokenTypes } from './mount.ts';
+import {
+  kindOf,
+  listedPath,
+  type Mount,
+  type MountKind,
+  type MountList,
+  type MountTokenType,
+  mountLists,
+  tokenTypes,
+} from './mount.ts';
 
 /** The body of `POST sys/mounts/:path`. */
 export const enableFields = {
@@ -18,8 +27,16 @@ export const enableFields = {
   plugin_version: 'text',
 } as const satisfies FieldTable;
 
+const listFields = {
+  audit_non_hmac_request_keys: 'commaList',
+  audit_non_hmac_response_keys: 'commaList',
+  passthrough_request_headers: 'commaList',
+  allowed_response_headers: 'commaList',
+} as const satisfies Record<MountList, FieldKind>;
+
 /** What `config` in there may hold. */
 const configFields = {
+  ...listFields,
   default_lease_ttl: 'text',
   max_lease_ttl: 'text',
   force_no_cache: 'boolean',
@@ -29,6 +46,7 @@ const configFields = {
 
 /** The body of `POST sys/mounts/:path/tune`. */
 export const tuneFields = {
+  ...listFields,
   default_lease_ttl: 'text',
   max_lease_ttl: 'text',
   description: 'text',
@@ -84,6 +102,7 @@ export function planMount(
     options: fields.options && Object.keys(fields.options).length > 0 ? fields.options : isAuth ? {} : null,
     local: fields.local ?? false,
     sealWrap: fields.seal_wrap ?? false,
+    ...chosenLists({}, config),
     ...(isAuth ? { tokenType: tokenType(config.token_type || 'default-service') } : {}),
   };
 }
@@ -116,8 +135,23 @@ export function tuneMount(mount: Mount, fields: FieldValues<typeof authTuneField
     description: fields.description ?? mount.description,
     listingVisibility: visibility(fields.listing_visibility ?? mount.listingVisibility),
     options: fields.options ? { ...mount.options, ...fields.options } : mount.options,
+    ...chosenLists(mount.lists, fields),
     ...(fields.token_type ? { tokenType: tokenType(fields.token_type) } : {}),
   };
+}
+
+/** An empty list takes the setting away. */
+function chosenLists(
+  before: Mount['lists'] = {},
+  given: FieldValues<typeof listFields>,
+): Pick<Mount, 'lists'> {
+  const lists = { ...before };
+  for (const name of mountLists) {
+    const list = given[name];
+    if (list?.length === 0) delete lists[name];
+    else if (list) lists[name] = list;
+  }
+  return Object.keys({ ...before, ...lists }).length > 0 ? { lists } : {};
 }
 
 function lease(what: string, text: string | undefined, unchangedMs: number): number {

@@ -20,7 +20,21 @@ export interface Mount {
   sealWrap: boolean;
   /** Of an auth method: what kind of tokens logins give, or which where neither they nor the role say so. */
   tokenType?: MountTokenType;
+  /** Those of the lists below that were set. */
+  lists?: Readonly<Partial<Record<MountList, readonly string[]>>>;
 }
+
+/**
+ * Settings that are lists, under Vault's names. Audit devices show the fields of the first two as they are. The headers
+ * are kept for clients that set them: here an engine sees all that it asks for, and what it answers goes out, untuned.
+ */
+export const mountLists = [
+  'audit_non_hmac_request_keys',
+  'audit_non_hmac_response_keys',
+  'passthrough_request_headers',
+  'allowed_response_headers',
+] as const;
+export type MountList = (typeof mountLists)[number];
 
 export const tokenTypes = ['default-service', 'default-batch', 'service', 'batch'] as const;
 export type MountTokenType = (typeof tokenTypes)[number];
@@ -63,6 +77,7 @@ export function describeMount(mount: Mount): Record<string, unknown> {
       ...(mount.listingVisibility === '' ? {} : { listing_visibility: mount.listingVisibility }),
       max_lease_ttl: mount.maxLeaseTtlMs / 1_000,
       ...(mount.tokenType ? { token_type: mount.tokenType } : {}),
+      ...mount.lists,
       ...ownSettings[mount.type],
     },
     // Only what a user can mount may one day be taken away.
@@ -91,6 +106,7 @@ export function describeTuning(mount: Mount): Record<string, unknown> {
     max_lease_ttl: limits.maxTtlMs / 1_000,
     ...(mount.options && Object.keys(mount.options).length > 0 ? { options: mount.options } : {}),
     ...(mount.tokenType ? { token_type: mount.tokenType } : {}),
+    ...mount.lists,
     ...ownSettings[mount.type],
   };
 }
