@@ -322,10 +322,7 @@ export interface CertificateTemplate {
  * @throws Fault `x509.certificate.*` where the template makes no certificate; whatever the signer throws.
  */
 export async function buildCertificate(template: CertificateTemplate, signer: Signer): Promise<Certificate> {
-  // RFC 5280 section 4.1.2.2. Others' certificates are read all the same.
-  if (!template.serial.some((byte) => byte > 0) || template.serial[0]! >= 0x80) {
-    throw structureFault('a serial number must be positive');
-  }
+  checkSerial(template.serial);
   const tbs = writeDer((writer) =>
     writer.sequence(() => {
       writer.wrap(contextConstructed(0), () => writer.smallInteger(2));
@@ -341,7 +338,35 @@ export async function buildCertificate(template: CertificateTemplate, signer: Si
     }),
   );
   const signature = await signer.sign(tbs);
-  return readCertificate(signedDocument(tbs, signer.algorithm, signature));
+  const { serial, issuer, subject, publicKey, extensions } = template;
+  const wholeSeconds = (ms: number) => Math.floor(ms / 1_000) * 1_000;
+  // What was just written need not be read.
+  return new ParsedCertificate(signedDocument(tbs, signer.algorithm, signature), {
+    tbs,
+    version: 3,
+    serial,
+    issuer,
+    subject,
+    notBefore: wholeSeconds(template.notBefore),
+    notAfter: wholeSeconds(template.notAfter),
+    spki: publicKey.spki,
+    issuerUniqueId: undefined,
+    subjectUniqueId: undefined,
+    extensions,
+    signatureAlgorithm: signer.algorithm,
+    signature,
+  }) as Certificate;
+}
+
+/** RFC 5280 section 4.1.2.2. Others' certificates are read all the same. */
+function checkSerial(serial: Buffer): void {
+  if (!serial.some((byte) => byte > 0) || serial[0]! >= 0x80) {
+    throw structureFault('a serial number must be positive');
+  }
+  const padded = serial[0] === 0 && serial[1]! < 0x80;
+  if (padded || serial.length > longestSerial) {
+    throw structureFault('a serial number takes as few octets as it can, and 21 at most');
+  }
 }
 
 /** The frame that certificates, requests and CRLs share: what is signed, how, and the signature. */

@@ -9,7 +9,7 @@ import { encodeOid } from './oid.ts';
  * than a buffer for every element.
  */
 export class DerWriter {
-  #bytes = Buffer.allocUnsafe(1024);
+  #bytes = Buffer.allocUnsafeSlow(1024);
   #length = 0;
 
   /** A constructed element around what `write` writes. */
@@ -114,9 +114,21 @@ export class DerWriter {
     return this.text(utc ? tags.utcTime : tags.generalizedTime, text);
   }
 
-  /** What has been written, as a buffer of its own. */
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
+  /** What has been written, as a buffer of its own; the writer is empty then. */
   finish(): Buffer {
-    return Buffer.from(this.#bytes.subarray(0, this.#length));
+    const written = Buffer.from(this.#bytes.subarray(0, this.#length));
+    this.clear();
+    return written;
+  }
+
+  /** Forgets what has been written, which may have been a key. */
+  clear(): void {
+    this.#bytes.fill(0, 0, this.#length);
+    this.#length = 0;
   }
 
   /** Fills in the length of the element whose content starts after `lengthAt` and ends here. */
@@ -151,9 +163,20 @@ export function unsignedContent(bytes: Uint8Array): Uint8Array {
   return magnitude[0]! < 0x80 ? magnitude : Buffer.concat([Uint8Array.of(0), magnitude]);
 }
 
+/** Writers that are not in use; a document within a document takes another. */
+const idle: DerWriter[] = [];
+const idleLimit = 4;
+/** A long document is no reason to hold on to as much memory. */
+const idleCapacity = 16_384;
+
 /** The DER that `write` writes. */
 export function writeDer(write: (writer: DerWriter) => void): Buffer {
-  const writer = new DerWriter();
-  write(writer);
-  return writer.finish();
+  const writer = idle.pop() ?? new DerWriter();
+  try {
+    write(writer);
+    return writer.finish();
+  } finally {
+    writer.clear();
+    if (idle.length < idleLimit && writer.capacity <= idleCapacity) idle.push(writer);
+  }
 }

@@ -1,11 +1,11 @@
 import {
   createECDH,
-  createHash,
   createPrivateKey,
   createPublicKey,
   type ECDH,
   generateKeyPair,
   generateKeyPairSync,
+  hash,
   type KeyObject,
   type KeyPairKeyObjectResult,
 } from 'node:crypto';
@@ -52,7 +52,8 @@ class LazyPublicKey implements PublicKey {
 
   get key(): KeyObject {
     try {
-      this.#key ??= createPublicKey({ key: this.spki, format: 'der', type: 'spki' });
+      // Node 24 takes half as long over PEM as over the same DER.
+      this.#key ??= createPublicKey(encodePem('PUBLIC KEY', this.spki));
     } catch (cause) {
       throw malformed('the public key is none: its point or number is not valid', cause);
     }
@@ -65,17 +66,25 @@ const dots = '••••••';
 class LazyPrivateKey implements PrivateKey {
   readonly spec: KeySpec;
   readonly publicKey: PublicKey;
-  #key: KeyObject | (() => KeyObject);
+  /** Imported, or SEC 1 as it was generated: one that is made for somebody else may never be used here. */
+  #key: KeyObject | { sec1: Buffer };
 
-  constructor(publicKey: PublicKey, key: KeyObject | (() => KeyObject)) {
+  constructor(publicKey: PublicKey, key: KeyObject | { sec1: Buffer }) {
     this.spec = publicKey.spec;
     this.publicKey = publicKey;
     this.#key = key;
   }
 
   get key(): KeyObject {
-    if (typeof this.#key === 'function') this.#key = this.#key();
+    if (!('sec1' in this.#key)) return this.#key;
+    this.#key = createPrivateKey({ key: this.#key.sec1, format: 'der', type: 'sec1' });
     return this.#key;
+  }
+
+  /** SEC 1 or PKCS #1, DER. */
+  traditional(): Buffer {
+    if ('sec1' in this.#key) return this.#key.sec1;
+    return this.#key.export({ format: 'der', type: this.spec.type === 'ec' ? 'sec1' : 'pkcs1' });
   }
 
   toString(): string {
@@ -118,17 +127,20 @@ function checkedBits(bits: number): number {
   });
 }
 
+/** Each made once: that takes longer than to use it. The last scalar stays in it until the next. */
+const multipliers: Partial<Record<Curve, ECDH>> = {};
+
 /** Draws a scalar until it is in range (FIPS 186-5 appendix A.2.2), and writes the key down without OpenSSL's help. */
 function generateEcKey(curve: Curve, entropy: Entropy): PrivateKey {
-  const { bits, opensslName } = curves[curve];
+  const { bits } = curves[curve];
   const size = Math.ceil(bits / 8);
-  const ecdh = createECDH(opensslName);
+  const ecdh = (multipliers[curve] ??= createECDH(curves[curve].opensslName));
   let scalar = drawScalar();
   while (!accepts(ecdh, scalar)) scalar = drawScalar();
   const point = ecdh.getPublicKey();
   const publicKey = new LazyPublicKey({ type: 'ec', curve }, ecSpki(curve, point));
   const sec1 = ecPrivateKey(curve, scalar, point);
-  return new LazyPrivateKey(publicKey, () => createPrivateKey({ key: sec1, format: 'der', type: 'sec1' }));
+  return new LazyPrivateKey(publicKey, { sec1 });
 
   function drawScalar(): Buffer {
     const bytes = entropy.bytes(size);
@@ -255,16 +267,15 @@ function importPrivateKey(bytes: Buffer, type: DerType | undefined): KeyObject {
  */
 export function writePrivateKey(key: PrivateKey, form: 'pkcs8' | 'traditional'): string {
   if (form === 'traditional' && key.spec.type !== 'ed25519') {
-    const ec = key.spec.type === 'ec';
-    const der = key.key.export({ format: 'der', type: ec ? 'sec1' : 'pkcs1' });
-    return encodePem(ec ? 'EC PRIVATE KEY' : 'RSA PRIVATE KEY', der);
+    const label = key.spec.type === 'ec' ? 'EC PRIVATE KEY' : 'RSA PRIVATE KEY';
+    return encodePem(label, (key as LazyPrivateKey).traditional());
   }
   return encodePem('PRIVATE KEY', key.key.export({ format: 'der', type: 'pkcs8' }));
 }
 
 /** Key identifier after RFC 5280 section 4.2.1.2, method 1: SHA-1 of the bits of the public key. */
 export function keyIdentifier(publicKey: PublicKey): Buffer {
-  return createHash('sha1').update(publicKeyBytes(publicKey.spki)).digest();
+  return hash('sha1', publicKeyBytes(publicKey.spki), 'buffer');
 }
 
 export function samePublicKey(a: PublicKey, b: PublicKey): boolean {

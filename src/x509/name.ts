@@ -66,24 +66,31 @@ export function nameOf(parts: NameParts): Name {
     const values = (typeof given === 'string' ? [given] : (given ?? [])).filter((value) => value !== '');
     if (values.length === 0) return [];
     const attributes = values.map((value) => ({ oid, value, tag: directoryStringTag(value) }));
-    return part === 'userIds' ? attributes.map((attribute) => [attribute]) : [attributes];
+    return part === 'userIds' ? attributes.map((attribute) => [attribute]) : [inSetOrder(attributes)];
   });
   const der = writeDer((writer) =>
     writer.sequence(() => {
-      for (const rdn of rdns) writeRdn(writer, rdn);
+      for (const rdn of rdns) {
+        writer.set(() => {
+          for (const attribute of rdn) writeAttribute(writer, attribute);
+        });
+      }
     }),
   );
-  // Read back rather than answered: members of a set stand in the order of their encodings.
-  return readName(der);
+  return { rdns, der };
 }
 
-function writeRdn(writer: DerWriter, attributes: readonly Attribute[]): void {
-  const encoded = attributes.map(({ oid, value, tag }) =>
-    writeDer((inner) => inner.sequence(() => inner.oid(oid).text(tag, value))),
-  );
-  writer.set(() => {
-    for (const der of encoded.toSorted((a, b) => a.compare(b))) writer.raw(der);
-  });
+/** Members of a set stand in the order of their encodings (ITU-T X.690 section 11.6). */
+function inSetOrder(attributes: readonly Attribute[]): readonly Attribute[] {
+  if (attributes.length < 2) return attributes;
+  return attributes
+    .map((attribute) => ({ attribute, der: writeDer((writer) => writeAttribute(writer, attribute)) }))
+    .toSorted((a, b) => a.der.compare(b.der))
+    .map(({ attribute }) => attribute);
+}
+
+function writeAttribute(writer: DerWriter, { oid, value, tag }: Attribute): void {
+  writer.sequence(() => writer.oid(oid).text(tag, value));
 }
 
 /** The name without attributes. */

@@ -1,4 +1,4 @@
-import { constants, type SignKeyObjectInput, sign, verify } from 'node:crypto';
+import { constants, type KeyObject, type SignKeyObjectInput, sign, verify } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Fault } from '../base/fault.ts';
 import { contextConstructed, DerReader, type DerWriter, readWhole, tags, writeDer } from './der.ts';
@@ -142,7 +142,7 @@ const signAsync = promisify(
   (
     hash: string | undefined,
     bytes: Uint8Array,
-    key: SignKeyObjectInput,
+    key: KeyObject | SignKeyObjectInput,
     done: (error: Error | null, signature: Buffer) => void,
   ) => sign(hash, bytes, key, done),
 );
@@ -164,21 +164,18 @@ export function signerOf(
   }
   const name = nodeHash[hash];
   if (spec.type === 'rsa') {
-    const options =
-      padding === 'PSS' ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: saltLength[hash] } : {};
+    const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: saltLength[hash] };
     return {
       publicKey,
       algorithm: padding === 'PSS' ? pssAlgorithm[hash] : rsaAlgorithm[hash],
-      sign: (bytes) => signAsync(name, bytes, { key: key.key, ...options }),
+      sign: (bytes) => signAsync(name, bytes, padding === 'PSS' ? { key: key.key, ...pss } : key.key),
     };
   }
   const atOnce = spec.curve === 'P-256' || spec.curve === 'P-224';
   return {
     publicKey,
     algorithm: ecdsaAlgorithm[hash],
-    sign: atOnce
-      ? (bytes) => sign(name, bytes, key.key)
-      : (bytes) => signAsync(name, bytes, { key: key.key }),
+    sign: atOnce ? (bytes) => sign(name, bytes, key.key) : (bytes) => signAsync(name, bytes, key.key),
   };
 }
 
