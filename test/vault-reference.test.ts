@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { appRoleRoutes } from '../src/vault/auth/approle/approle-method.ts';
+import { kubernetesRoutes } from '../src/vault/auth/kubernetes/kubernetes-method.ts';
 import { pkiRoutes } from '../src/vault/pki/pki-engine.ts';
 import type { Route } from '../src/vault/routing/route.ts';
 import { sealRoutes } from '../src/vault/seal/seal-routes.ts';
@@ -18,6 +19,7 @@ test('docs/reference/vault.md lists what is served, no more and no less', () => 
     ...rows('sys/', systemRoutes),
     ...rows('auth/token/', tokenRoutes),
     ...rows('auth/approle/', appRoleRoutes),
+    ...rows('auth/kubernetes/', kubernetesRoutes),
     ...rows('pki/', pkiRoutes),
   ];
   expect(served.length).toBeGreaterThan(50);

@@ -6,10 +6,13 @@ import { type Metrics, newMetrics } from '../base/metrics.ts';
 import { type Following, following as followStore } from '../store/following.ts';
 import { meteredStore } from '../store/metered.ts';
 import type { Store } from '../store/store.ts';
+import { httpClient } from '../wire/http-client.ts';
 import { type ListenAddress, listen } from '../wire/http-server.ts';
 import { openAuditor } from './audit/auditor.ts';
 import type { OpenSink } from './audit/sink.ts';
 import { appRoleMethod } from './auth/approle/approle-method.ts';
+import { kubernetesMethod } from './auth/kubernetes/kubernetes-method.ts';
+import { type PodFile, systemPodFile } from './auth/kubernetes/pod-file.ts';
 import { loginDesk } from './auth/login.ts';
 import { type Core, core } from './core.ts';
 import { ensureDevRoot } from './dev-root.ts';
@@ -64,6 +67,8 @@ export interface VaultOptions {
   /** Takes what the server counts and measures; where absent it is measured in whole milliseconds. */
   metrics?: Metrics;
   listen: ListenAddress;
+  /** What Kubernetes tells the pod that this runs in; what this machine tells where absent. */
+  podFile?: PodFile;
   /** Start initialised and unsealed, with this as a root token: Vault's dev mode. */
   dev?: { rootToken: string };
 }
@@ -199,7 +204,16 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
     log,
     engines: {
       secret: { pki: pkiEngine({ store, clock, entropy }) },
-      auth: { approle: appRoleMethod({ store, clock, entropy, desk }) },
+      auth: {
+        approle: appRoleMethod({ store, clock, entropy, desk }),
+        kubernetes: kubernetesMethod({
+          store,
+          log,
+          desk,
+          connect: httpClient,
+          podFile: options.podFile ?? systemPodFile,
+        }),
+      },
     },
     onLeave: (path) => leases.revokeBelow(path, { force: true, later: false }),
     fixed: [

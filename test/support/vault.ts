@@ -4,6 +4,7 @@ import { ManualClock } from '../../src/base/manual-clock.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { OpenSink } from '../../src/vault/audit/sink.ts';
+import type { PodFile } from '../../src/vault/auth/kubernetes/pod-file.ts';
 import { startVault, type VaultServer } from '../../src/vault/server.ts';
 
 export interface VaultReply {
@@ -45,6 +46,7 @@ export async function testVault(
     seed?: string;
     rootToken?: string;
     openSink?: OpenSink;
+    podFile?: PodFile;
   } = {},
 ): Promise<TestVault> {
   const { store = memoryStore(), clock = new ManualClock() } = options;
@@ -54,6 +56,7 @@ export async function testVault(
     entropy: seededEntropy(options.seed ?? 'vault'),
     log: silentLog,
     openSink: options.openSink ?? noSinks,
+    ...(options.podFile ? { podFile: options.podFile } : {}),
     listen: { host: '127.0.0.1', port: 0 },
     dev: { rootToken: options.rootToken ?? rootToken },
   });

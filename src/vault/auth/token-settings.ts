@@ -121,7 +121,7 @@ function checkTogether(settings: TokenSettings): void {
 
 /** As a role is read; times in seconds. */
 export function describeTokenSettings(settings: TokenSettings): Record<string, unknown> {
-  const { old_names, ...rest } = settings;
+  const { old_names, ...rest } = tokenPart(settings);
   const shown: Record<string, unknown> = {
     ...rest,
     token_explicit_max_ttl: rest.token_explicit_max_ttl / 1_000,
@@ -131,6 +131,12 @@ export function describeTokenSettings(settings: TokenSettings): Record<string, u
   };
   for (const name of old_names) shown[name] = shown[`token_${name}`];
   return shown;
+}
+
+/** What a role says of tokens, without what else it says. */
+function tokenPart(role: TokenSettings): TokenSettings {
+  const names = Object.keys(defaultTokenSettings) as (keyof TokenSettings)[];
+  return Object.fromEntries(names.map((name) => [name, role[name]])) as unknown as TokenSettings;
 }
 
 /** Lower case, sorted, each once. */

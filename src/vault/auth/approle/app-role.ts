@@ -107,18 +107,13 @@ export function checkRole(role: AppRole): void {
 
 export function describeRole(role: AppRole): Record<string, unknown> {
   return {
-    ...describeTokenSettings(tokenPart(role)),
+    ...describeTokenSettings(role),
     bind_secret_id: role.bind_secret_id,
     local_secret_ids: role.local_secret_ids,
     secret_id_bound_cidrs: role.secret_id_bound_cidrs,
     secret_id_num_uses: role.secret_id_num_uses,
     secret_id_ttl: role.secret_id_ttl / 1_000,
   };
-}
-
-function tokenPart(role: AppRole): TokenSettings {
-  const names = Object.keys(defaultTokenSettings) as (keyof TokenSettings)[];
-  return Object.fromEntries(names.map((name) => [name, role[name]])) as unknown as TokenSettings;
 }
 
 /** What a secret id is kept under: who reads the store learns none, and looking one up compares none byte by byte. */
