@@ -7,6 +7,7 @@ import type { CaKey, Issuer } from './issuer.ts';
 import { type IssuerChanges, issuerChanges } from './issuer-changes.ts';
 import { type Leaves, leavesOf } from './leaves.ts';
 import { type AuthorityOptions, Ledger, storedSerial } from './ledger.ts';
+import { type OcspResponder, ocspResponder } from './ocsp.ts';
 import { type OwnRequests, ownRequests } from './own-requests.ts';
 import { type Revocations, storedRevocations } from './revocations.ts';
 import { type Roles, storedRoles } from './roles.ts';
@@ -25,6 +26,7 @@ export interface Authority
   readonly leaves: Leaves;
   readonly revocations: Revocations;
   readonly crls: CrlLists;
+  readonly ocsp: OcspResponder;
   issuers(): readonly Issuer[];
   /** @throws Fault `authority.issuer.absent` */
   issuer(reference: string): Issuer;
@@ -52,6 +54,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     leaves: leavesOf(ledger),
     revocations: storedRevocations(ledger),
     crls: crlLists(ledger),
+    ocsp: ocspResponder(ledger),
     issuers: () => ledger.holdings().issuers,
     issuer: (reference) => findIssuer(ledger.holdings(), reference),
     chain: (issuer) => ledger.holdings().chains(issuer),

@@ -1,4 +1,5 @@
 import { describeError, Fault } from '../base/fault.ts';
+import type { Batch } from '../store/store.ts';
 import { type Certificate, certificatePem, readCertificate } from '../x509/certificate.ts';
 import { type KeySpec, type PrivateKey, readPrivateKey } from '../x509/key.ts';
 import { decodePem, encodePem, type PemBlock } from '../x509/pem.ts';
@@ -8,6 +9,7 @@ import type { CaKey } from './issuer.ts';
 import { checkName } from './key-rules.ts';
 import type { Ledger } from './ledger.ts';
 import { refused } from './refused.ts';
+import { unstoredMarks } from './unstored.ts';
 
 /** What became of a bundle, by ids; what stood in it twice is in both lists. */
 export interface Imported {
@@ -41,7 +43,7 @@ export function imports(ledger: Ledger): Imports {
       const result = await ledger.decideAndCommit(async (from) => {
         const draft = new Draft(ledger, from);
         const imported = addAll(draft, certificates, keys);
-        return { batch: draft.batch(), result: imported };
+        return { batch: withMarks(ledger, draft.batch(), keys), result: imported };
       });
       await ledger.reload();
       return result;
@@ -51,7 +53,8 @@ export function imports(ledger: Ledger): Imports {
       if (blocks.length !== 1) {
         throw refused('import', 'only a single key can be present within the pem_bundle for importing');
       }
-      return addKey(ledger, readKeyBlock(blocks[0]!), name);
+      const key = readKeyBlock(blocks[0]!);
+      return addKey(ledger, key, name, [key]);
     },
     generateKey: async (spec, name) => {
       const made = await madeKey(ledger, { generate: spec });
@@ -60,12 +63,23 @@ export function imports(ledger: Ledger): Imports {
   };
 }
 
-async function addKey(ledger: Ledger, privateKey: PrivateKey, name: string) {
+/** What keys from elsewhere have signed so far, nobody here knows. */
+function withMarks(ledger: Ledger, batch: Required<Batch>, keys: readonly PrivateKey[]): Required<Batch> {
+  const publicKeys = keys.map(({ publicKey }) => publicKey);
+  return { ...batch, puts: [...batch.puts, ...unstoredMarks(ledger, publicKeys)] };
+}
+
+async function addKey(
+  ledger: Ledger,
+  privateKey: PrivateKey,
+  name: string,
+  foreign: readonly PrivateKey[] = [],
+) {
   const result = await ledger.decideAndCommit(async (from) => {
     checkName('key', name, from.keys);
     const draft = new Draft(ledger, from);
     const added = draft.addKey(privateKey, name);
-    return { batch: draft.batch(), result: added };
+    return { batch: withMarks(ledger, draft.batch(), foreign), result: added };
   });
   await ledger.reload();
   return result;

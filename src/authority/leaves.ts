@@ -10,6 +10,7 @@ import { type LeafKey, planLeaf } from './leaf-rules.ts';
 import { type Ledger, storedSerial } from './ledger.ts';
 import { refused } from './refused.ts';
 import { issuerToSign } from './signing-issuer.ts';
+import { hasUnstored, unstoredMarks } from './unstored.ts';
 
 export interface SignedLeaf {
   certificate: Certificate;
@@ -76,7 +77,7 @@ async function sign(
     const chain = from.chains(issuer);
     const stored = !role.no_store;
     const result = { certificate, issuer, chain, warnings: plan.warnings, stored };
-    if (!stored) return { result };
+    if (!stored) return unstored(ledger, issuer, result);
     const record = ledger.record(certificate, issuer.id);
     const batch: Batch = {
       expect: [
@@ -88,6 +89,13 @@ async function sign(
     };
     return { batch, result };
   });
+}
+
+/** Nothing is written for it, but once that this issuer signs what is not in the store. */
+async function unstored<T>(ledger: Ledger, issuer: Issuer, result: T): Promise<{ batch?: Batch; result: T }> {
+  if (await hasUnstored(ledger, issuer.certificate)) return { result };
+  const expect = [{ key: ledger.at.issuer(issuer.id), revision: issuer.revision }];
+  return { batch: { expect, puts: unstoredMarks(ledger, [issuer.certificate]) }, result };
 }
 
 async function signedBy(

@@ -9,6 +9,8 @@ export function revocationKeysBelow(prefix: string) {
     /** What was revoked since the last complete list of its kind was made. */
     waiting: (listId: string) => `${prefix}unlisted/${listId}/`,
     unlisted: (listId: string, serial: string) => `${prefix}unlisted/${listId}/${serial}`,
+    /** Says that a key has signed what is not in the store. */
+    unstored: (keyName: string) => `${prefix}unstored/${keyName}`,
     list: (listId: string) => `${prefix}crl/${listId}/state`,
     /** A part of the entries of a list, complete or delta. */
     segment: (listId: string, name: string) => `${prefix}crl/${listId}/segment/${name}`,

@@ -42,7 +42,7 @@ export const reasonNumbers = {
 
 export type RevocationReason = keyof typeof reasonNumbers;
 
-const reasonOfNumber = new Map(
+export const reasonOfNumber: ReadonlyMap<number, RevocationReason> = new Map(
   Object.entries(reasonNumbers).map(([reason, number]) => [number as number, reason as RevocationReason]),
 );
 

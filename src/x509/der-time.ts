@@ -23,7 +23,7 @@ function readTime(text: string): number | undefined {
 }
 
 /** YYYYMMDDHHMMSSZ, fractions of a second cut off. */
-function digitsOf(timeMs: number): string {
+export function digitsOf(timeMs: number): string {
   return `${new Date(timeMs).toISOString().slice(0, 19).replace(/[-:T]/g, '')}Z`;
 }
 

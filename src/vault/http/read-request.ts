@@ -29,11 +29,23 @@ export interface Target {
   query: URLSearchParams;
 }
 
+/**
+ * An OCSP request in base64 as the end of a path (RFC 6960 appendix A.1): it may hold slashes, encoded or not, that part
+ * nothing. It is a SEQUENCE, which begins with an M, and is no shorter than a hash of a name and one of a key.
+ */
+const ocspInPath = /^(.*\/ocsp\/)(M[A-Za-z0-9+/_%-]{59,}={0,2})$/;
+
+function urlSafe(base64: string): string {
+  return base64.replaceAll('+', '-').replaceAll('/', '_');
+}
+
 /** Undefined for what is not below `/v1/`. @throws Fault `vault.request.invalid` for a path that cannot be decoded */
 export function readTarget(target: string): Target | undefined {
   const mark = target.indexOf('?');
   // An address that ends in a slash makes paths that begin with two; policies judge what is left of them.
-  const encoded = (mark === -1 ? target : target.slice(0, mark)).replaceAll(/\/{2,}/g, '/');
+  const encoded = (mark === -1 ? target : target.slice(0, mark))
+    .replace(ocspInPath, (_, start: string, request: string) => start + urlSafe(request))
+    .replaceAll(/\/{2,}/g, '/');
   if (!encoded.startsWith('/v1/')) return undefined;
   let path: string;
   try {
@@ -43,6 +55,7 @@ export function readTarget(target: string): Target | undefined {
   }
   if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(path))
     throw invalidRequest('path cannot contain non-printable characters');
+  path = path.replace(ocspInPath, (_, start: string, request: string) => start + urlSafe(request));
   return { path, query: new URLSearchParams(mark === -1 ? '' : target.slice(mark + 1)) };
 }
 
@@ -66,7 +79,7 @@ export function readApiRequest({ path, query }: Target, parts: HttpParts): ApiRe
       return { operation: 'list', path: withSlash(path), data: queryFields(query), token };
     case 'POST':
     case 'PUT':
-      return { operation: 'update', path, data: bodyFields(parts), token };
+      return { operation: 'update', path, data: messageOf(parts) ? fields([]) : bodyFields(parts), token };
     case 'PATCH':
       assertMergePatch(parts);
       return { operation: 'patch', path, data: bodyFields(parts), token };
@@ -112,6 +125,11 @@ function assertMergePatch({ headers }: HttpParts): void {
 
 function mediaType(headers: HttpParts['headers']): string {
   return (single(headers['content-type']) ?? '').split(';')[0]!.trim().toLowerCase();
+}
+
+/** A body that is a message of another protocol than Vault's: OCSP's. */
+export function messageOf(parts: HttpParts): { message: Buffer } | undefined {
+  return mediaType(parts.headers) === 'application/ocsp-request' ? { message: parts.body } : undefined;
 }
 
 /** The parameters in a request's body. @throws Fault `vault.request.invalid` */

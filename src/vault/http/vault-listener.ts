@@ -19,7 +19,7 @@ import type { RequestOrigin } from '../routing/route.ts';
 import type { statusPaths } from '../sys/status.ts';
 import { errorAnswer, type HttpAnswer, jsonAnswer, wrapError, wrapReply } from './envelope.ts';
 import { answerBare, readListRequest } from './list-method.ts';
-import { bodyFields, type HttpParts, readApiRequest, readTarget, single } from './read-request.ts';
+import { bodyFields, type HttpParts, messageOf, readApiRequest, readTarget, single } from './read-request.ts';
 
 /** The largest body that is read: Vault's own limit. */
 const bodyLimitBytes = 32 * 1_024 * 1_024;
@@ -156,7 +156,7 @@ async function answerOrError(parts: HttpParts, options: ListenerOptions): Promis
     const request = readApiRequest(target, parts);
     if (!request) return errorAnswer(405);
     const id = uuid(entropy);
-    const reply = await core.handle({ id, ...request, origin: originOf(parts) });
+    const reply = await core.handle({ id, ...request, origin: { ...originOf(parts), ...messageOf(parts) } });
     return wrapReply(id, request.operation, reply);
   } catch (error) {
     if (!(error instanceof Fault) || (statusOf(error) >= 500 && error.blame !== 'caller')) {

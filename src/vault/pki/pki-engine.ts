@@ -15,6 +15,7 @@ import { issuerCareRoutes } from './issuer-care-routes.ts';
 import { issuerRoutes } from './issuer-routes.ts';
 import { keyRoutes } from './key-routes.ts';
 import { leafRoutes } from './leaf-routes.ts';
+import { ocspRoutes } from './ocsp-routes.ts';
 import { revocationRoutes } from './revocation-routes.ts';
 import { roleRoutes } from './role-routes.ts';
 import { rootRoutes } from './root-routes.ts';
@@ -35,6 +36,7 @@ export const pkiRoutes = [
   ...revocationRoutes,
   ...crlRoutes,
   ...crlConfigRoutes,
+  ...ocspRoutes,
 ];
 
 /** Makes the engine of type `pki`: Vault's paths over an authority of the mount's own. */

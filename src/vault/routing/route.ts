@@ -31,6 +31,8 @@ export interface RequestOrigin {
    * checked who signed them.
    */
   peerCertificates: readonly Buffer[];
+  /** The body, where its media type says that it is a message of another protocol. */
+  message?: Buffer;
 }
 
 /** Who asks, and what they may do. */
@@ -57,8 +59,6 @@ export interface Answer {
   granted?: GrantedLease;
 }
 
-export interface RawAnswer {
-  /** Where absent 200, or 204 where the body is empty. */
 /** As the envelope shows it; the duration in seconds. */
 export interface GrantedLease {
   lease_id: string;
@@ -66,6 +66,8 @@ export interface GrantedLease {
   lease_duration: number;
 }
 
+export interface RawAnswer {
+  /** Where absent 200, or 204 where the body is empty. */
   status?: number;
   headers?: Readonly<Record<string, string | readonly string[]>>;
   contentType: string;
@@ -120,12 +122,12 @@ export interface Engine {
   find(path: string, operation: Operation): Match | undefined;
   /** Of an auth method: renews what its logins gave. */
   renew?: Renewer;
+  /** Ends what was leased with `internal`; called again where it fails, and where it has been ended before. */
+  revokeLease?: (internal: LeaseGrant['internal']) => Promise<void>;
 }
 
 /** A route found, bound to its engine. */
 export interface Match {
-  /** Ends what was leased with `internal`; called again where it fails, and where it has been ended before. */
-  revokeLease?: (internal: LeaseGrant['internal']) => Promise<void>;
   route: Pick<Route<never>, 'parameters' | 'head' | 'dataAtTop'> & DescribedRoute;
   captures: Captures;
   /** Undefined where the path does not take the operation. */
