@@ -1,10 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Diagnostics } from '../src/vault/sys/diagnostics.ts';
 import { type TestVault, testVault } from './support/vault.ts';
 
 let vault: TestVault;
 
+const diagnostics: Diagnostics = {
+  host: () => ({ cpu: [{ cpu: 0 }], host: { hostname: 'here' }, memory: { total: 1 } }),
+  profile: (ms) => Promise.resolve(Buffer.from(JSON.stringify({ ms }))),
+};
+
 beforeAll(async () => {
-  vault = await testVault();
+  vault = await testVault({ diagnostics });
   await vault.call('POST', 'sys/mounts/pki', { type: 'pki' });
 });
 
@@ -78,4 +84,20 @@ test('the OpenAPI document holds every path of every mount', async () => {
   );
   expect(ids.length).toBeGreaterThan(100);
   expect(new Set(ids).size).toBe(ids.length);
+});
+
+test('the machine and the process are told of, where the server may look at them', async () => {
+  const host = await vault.call('GET', 'sys/host-info');
+  expect(host.data).toEqual({
+    timestamp: expect.any(String) as string,
+    cpu: [{ cpu: 0 }],
+    host: { hostname: 'here' },
+    memory: { total: 1 },
+  });
+  const profile = await vault.call('GET', 'sys/pprof/profile?seconds=2');
+  expect(profile.body).toEqual({ ms: 2_000 });
+  expect((await vault.call('GET', 'sys/pprof/profile?seconds=900')).status).toBe(400);
+  const blind = await testVault();
+  expect((await blind.call('GET', 'sys/host-info')).status).toBe(404);
+  await blind.close();
 });

@@ -6,6 +6,7 @@ import { type Metrics, newMetrics } from '../base/metrics.ts';
 import { type Following, following as followStore } from '../store/following.ts';
 import { meteredStore } from '../store/metered.ts';
 import type { Store } from '../store/store.ts';
+import type { Dialer } from '../wire/dialer.ts';
 import { httpClient } from '../wire/http-client.ts';
 import { type ListenAddress, listen } from '../wire/http-server.ts';
 import { openAuditor } from './audit/auditor.ts';
@@ -32,6 +33,7 @@ import { sealRoutes } from './seal/seal-routes.ts';
 import { auditRoutes } from './sys/audit-routes.ts';
 import { authRoutes } from './sys/auth-routes.ts';
 import { capabilityRoutes } from './sys/capability-routes.ts';
+import type { Diagnostics } from './sys/diagnostics.ts';
 import { mountRoutes } from './sys/mount-routes.ts';
 import { operationRoutes } from './sys/operation-routes.ts';
 import { policyRoutes } from './sys/policy-routes.ts';
@@ -64,8 +66,12 @@ export interface VaultOptions {
   log: Log;
   /** Opens what audit devices write to. */
   openSink: OpenSink;
+  /** How ACME's challenges are tried. */
+  dialer: Dialer;
   /** Takes what the server counts and measures; where absent it is measured in whole milliseconds. */
   metrics?: Metrics;
+  /** How it looks at its own process and machine; what asks for that is not served where absent. */
+  diagnostics?: Diagnostics;
   listen: ListenAddress;
   /** What Kubernetes tells the pod that this runs in; what this machine tells where absent. */
   podFile?: PodFile;
@@ -183,6 +189,7 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
     quotas,
     metrics,
     inFlight: () => answering.inFlight(),
+    ...(options.diagnostics ? { diagnostics: options.diagnostics } : {}),
     tokens,
     policies,
     mounts: () => mounts,
@@ -203,7 +210,7 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
     entropy,
     log,
     engines: {
-      secret: { pki: pkiEngine({ store, clock, entropy }) },
+      secret: { pki: pkiEngine({ store, clock, entropy, log, dialer: options.dialer }) },
       auth: {
         approle: appRoleMethod({ store, clock, entropy, desk }),
         kubernetes: kubernetesMethod({

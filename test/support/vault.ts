@@ -6,6 +6,8 @@ import type { Store } from '../../src/store/store.ts';
 import type { OpenSink } from '../../src/vault/audit/sink.ts';
 import type { PodFile } from '../../src/vault/auth/kubernetes/pod-file.ts';
 import { startVault, type VaultServer } from '../../src/vault/server.ts';
+import type { Diagnostics } from '../../src/vault/sys/diagnostics.ts';
+import { type Dialer, systemDialer } from '../../src/wire/dialer.ts';
 
 export interface VaultReply {
   status: number;
@@ -46,7 +48,9 @@ export async function testVault(
     seed?: string;
     rootToken?: string;
     openSink?: OpenSink;
+    diagnostics?: Diagnostics;
     podFile?: PodFile;
+    dialer?: Dialer;
   } = {},
 ): Promise<TestVault> {
   const { store = memoryStore(), clock = new ManualClock() } = options;
@@ -56,7 +60,9 @@ export async function testVault(
     entropy: seededEntropy(options.seed ?? 'vault'),
     log: silentLog,
     openSink: options.openSink ?? noSinks,
+    ...(options.diagnostics ? { diagnostics: options.diagnostics } : {}),
     ...(options.podFile ? { podFile: options.podFile } : {}),
+    dialer: options.dialer ?? systemDialer,
     listen: { host: '127.0.0.1', port: 0 },
     dev: { rootToken: options.rootToken ?? rootToken },
   });

@@ -1,4 +1,4 @@
-import { invalidRequest } from '../faults.ts';
+import { invalidRequest, unsupportedPath } from '../faults.ts';
 import { formatInstant } from '../instant.ts';
 import type { Mounts } from '../mount/mounts.ts';
 import { type DescribedMount, openApiDocument } from '../routing/api-description.ts';
@@ -6,6 +6,9 @@ import { defineRoute, noFields } from '../routing/define-route.ts';
 import type { Answer, Route } from '../routing/route.ts';
 import { vaultVersion } from '../version.ts';
 import type { SysContext } from './sys-context.ts';
+
+/** As long as a request may take. */
+const longestProfileSeconds = 60;
 
 /** What operators and their scrapers read. */
 export const operationRoutes: readonly Route<SysContext>[] = [
@@ -37,6 +40,28 @@ export const operationRoutes: readonly Route<SysContext>[] = [
           ]),
         ),
       }),
+    },
+  }),
+  defineRoute('host-info', {
+    fields: noFields,
+    on: {
+      read: ({ diagnostics, clock }): Answer => {
+        if (!diagnostics) throw unsupportedPath();
+        return { data: { timestamp: formatInstant(clock.now()), ...diagnostics.host() } };
+      },
+    },
+  }),
+  defineRoute('pprof/profile', {
+    fields: { seconds: 'integer' },
+    sudo: true,
+    on: {
+      read: async ({ diagnostics }, { fields: { seconds = 30 } }): Promise<Answer> => {
+        if (!diagnostics) throw unsupportedPath();
+        if (seconds < 1 || seconds > longestProfileSeconds)
+          throw invalidRequest(`seconds must be between 1 and ${longestProfileSeconds}`);
+        const body = await diagnostics.profile(seconds * 1_000);
+        return { raw: { contentType: 'application/json', body } };
+      },
     },
   }),
   defineRoute('internal/specs/openapi', {

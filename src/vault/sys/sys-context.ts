@@ -6,7 +6,10 @@ import type { Policies } from '../policy/policies.ts';
 import type { Quotas } from '../quota/quotas.ts';
 import type { Ceremonies } from '../seal/ceremonies.ts';
 import type { KeyRotation } from '../seal/key-rotation.ts';
+import type { Snapshots } from '../snapshot/snapshots.ts';
 import type { Tokens } from '../token/tokens.ts';
+
+import type { Diagnostics } from './diagnostics.ts';
 
 /** What can be done to the seal of a server that is open. */
 export interface SealControl {
@@ -16,6 +19,7 @@ export interface SealControl {
   rotation: KeyRotation;
   /** What holders of shares do together; one of them at a time. @throws Fault `vault.sealed` */
   ceremony<T>(work: (ceremonies: Ceremonies) => T | Promise<T>): Promise<T>;
+  snapshots: Snapshots;
 }
 
 /** What the paths below `sys/` work on. */
@@ -25,6 +29,8 @@ export interface SysContext extends LeaseContext {
   metrics: Metrics;
   /** Requests under way. */
   inFlight: () => readonly InFlight[];
+  /** Absent where the server may not look at its own process and machine. */
+  diagnostics?: Diagnostics;
   tokens: Tokens;
   policies: Policies;
   /** Absent where the server cannot be sealed. */
