@@ -17,6 +17,7 @@ import {
 } from '../src/kube/resource.ts';
 import { memoryStore } from '../src/store/memory.ts';
 import { startVault, type VaultServer } from '../src/vault/server.ts';
+import { systemDialer } from '../src/wire/dialer.ts';
 import { httpClient } from '../src/wire/http-client.ts';
 import { formatAddress } from '../src/wire/http-server.ts';
 import { readCertificates } from '../src/x509/certificate.ts';
@@ -85,6 +86,7 @@ beforeAll(async () => {
     startVault({
       ...options,
       openSink: noSinks,
+      dialer: systemDialer,
       store: memoryStore(),
       listen,
       dev: { rootToken: 'my-token' },

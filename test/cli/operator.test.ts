@@ -13,6 +13,7 @@ import { staticSeal } from '../../src/vault/seal/static-seal.ts';
 import { program, root } from '../support/capstan.ts';
 import { runInProcess, runTranscript } from '../support/transcript.ts';
 import { noSinks } from '../support/vault.ts';
+import { systemDialer } from '../../src/wire/dialer.ts';
 
 async function withServer(use: (address: string) => Promise<void>, autoSeal?: AutoSeal): Promise<void> {
   const server = await startSealedVault({
@@ -21,6 +22,7 @@ async function withServer(use: (address: string) => Promise<void>, autoSeal?: Au
     entropy: systemEntropy,
     log: silentLog,
     openSink: noSinks,
+    dialer: systemDialer,
     autoSeal,
     listen: { host: '127.0.0.1', port: 0 },
   });

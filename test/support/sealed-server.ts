@@ -6,6 +6,7 @@ import type { Store } from '../../src/store/store.ts';
 import type { AutoSeal } from '../../src/vault/seal/auto-seal.ts';
 import { startSealedVault } from '../../src/vault/seal/sealed-server.ts';
 import { callVault, noSinks, type VaultReply } from './vault.ts';
+import { systemDialer } from '../../src/wire/dialer.ts';
 
 export interface SealedServer {
   address: string;
@@ -30,6 +31,7 @@ export async function sealedServer(settings: SealedServerSettings = {}): Promise
   const server = await startSealedVault({
     ...{ store, clock, entropy, log, autoSeal },
     openSink: noSinks,
+    dialer: systemDialer,
     listen: { host: '127.0.0.1', port: 0 },
   });
   const address = `http://127.0.0.1:${server.address.port}`;

@@ -8,6 +8,7 @@ import { describeError, Fault } from '../../base/fault.ts';
 import { jsonLog, type LogLevel } from '../../base/log.ts';
 import { type OpenSink, systemSinks } from '../../vault/audit/sink.ts';
 import { startVault } from '../../vault/server.ts';
+import { systemDialer } from '../../wire/dialer.ts';
 import { formatAddress, parseListenAddress } from '../../wire/http-server.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { version } from '../version.ts';
@@ -126,6 +127,7 @@ async function serveDev(given: Flags, context: CommandContext): Promise<number> 
       entropy: context.entropy,
       log,
       openSink: sinks(context),
+      dialer: systemDialer,
       listen: parseListenAddress(given.text('dev-listen-address')),
       dev: { rootToken },
     });
@@ -170,6 +172,7 @@ async function serveSealed(path: string, given: Flags, context: CommandContext):
       entropy: context.entropy,
       log,
       openSink: sinks(context),
+      dialer: systemDialer,
       listen: config.listen,
       ...(tls ? { tls } : {}),
     });

@@ -1,7 +1,13 @@
+import { openAcme } from '../../authority/acme/acme.ts';
 import { openAuthority } from '../../authority/authority.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Entropy } from '../../base/entropy.ts';
+import type { Log } from '../../base/log.ts';
 import type { Store } from '../../store/store.ts';
+import type { Dialer } from '../../wire/dialer.ts';
+import { acmeManagementRoutes } from '../acme/acme-management-routes.ts';
+import { acmeRoutes } from '../acme/acme-routes.ts';
+import { dialingProber } from '../acme/dialing-prober.ts';
 import { leaseLimits } from '../mount/mount.ts';
 import type { EngineMaker } from '../mount/mounts.ts';
 import { engine } from '../routing/route.ts';
@@ -39,16 +45,36 @@ export const pkiRoutes = [
   ...ocspRoutes,
 ];
 
+/** Those of its ACME server. */
+export const pkiAcmeRoutes = [...acmeManagementRoutes, ...acmeRoutes];
+
+export interface PkiEngineOptions {
+  store: Store;
+  clock: Clock;
+  entropy: Entropy;
+  log: Log;
+  /** How ACME's challenges are tried. */
+  dialer: Dialer;
+}
+
 /** Makes the engine of type `pki`: Vault's paths over an authority of the mount's own. */
-export function pkiEngine(options: { store: Store; clock: Clock; entropy: Entropy }): EngineMaker {
+export function pkiEngine({ dialer, ...options }: PkiEngineOptions): EngineMaker {
+  const prober = dialingProber(dialer);
   return async (mount) => {
-    const authority = await openAuthority({
+    const place = {
       ...options,
       prefix: mount.prefix,
       limits: () => leaseLimits(mount.current()),
       guard: () => mount.guard(),
       following: mount.following,
-    });
-    return engine(pkiRoutes, authority);
+    };
+    const authority = await openAuthority(place);
+    const acme = openAcme({ ...place, authority, prober });
+    mount.whenItLeaves(() => void acme.close());
+    const [own, spoken] = [engine(pkiRoutes, authority), engine(pkiAcmeRoutes, acme)];
+    return {
+      routes: [...own.routes, ...spoken.routes],
+      find: (path, operation) => own.find(path, operation) ?? spoken.find(path, operation),
+    };
   };
 }

@@ -7,6 +7,7 @@ import { ManualClock } from '../../base/manual-clock.ts';
 import { memoryStore } from '../../store/memory.ts';
 import type { Store } from '../../store/store.ts';
 import { startSealedVault } from './sealed-server.ts';
+import { systemDialer } from '../../wire/dialer.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -22,6 +23,7 @@ async function start(store: Store, seed = 'sealed'): Promise<Call> {
     entropy: seededEntropy(seed),
     log: silentLog,
     openSink: noSinks,
+    dialer: systemDialer,
     listen: { host: '127.0.0.1', port: 0 },
   });
   closing.push(() => server.close());

@@ -1,3 +1,4 @@
+import type { Dialer } from '../../wire/dialer.ts';
 import { type ListenAddress, listen } from '../../wire/http-server.ts';
 import type { OpenSink } from '../audit/sink.ts';
 import { vaultListener } from '../http/vault-listener.ts';
@@ -11,6 +12,8 @@ import { SealedVault } from './sealed-vault.ts';
 export interface SealedServerOptions extends SealWorld {
   listen: ListenAddress;
   openSink: OpenSink;
+  /** How ACME's challenges are tried. */
+  dialer: Dialer;
   /** PEM of the server's certificate and key; plain HTTP where absent. */
   tls?: { cert: string; key: string };
 }
@@ -22,7 +25,7 @@ export interface SealedServerOptions extends SealWorld {
  * @throws Fault `vault.seal.foreign`, `vault.seal.type`, `wire.listen.*`, `store.*`
  */
 export async function startSealedVault(options: SealedServerOptions): Promise<VaultServer> {
-  const { store, clock, entropy, log, openSink, tls, autoSeal } = options;
+  const { store, clock, entropy, log, openSink, dialer, tls, autoSeal } = options;
   const vault = await SealedVault.on({
     store,
     clock,
@@ -30,7 +33,7 @@ export async function startSealedVault(options: SealedServerOptions): Promise<Va
     log,
     autoSeal,
     open: (behind, seal, following) =>
-      openVault({ store: behind, clock, entropy, log, openSink, seal, following }),
+      openVault({ store: behind, clock, entropy, log, openSink, dialer, seal, following }),
   });
   const status = { ...statusPaths(() => vault.currentState(), clock), ...sealPaths(vault) };
   const listener = vaultListener({ core: vault, status, entropy, log, ...(tls ? { tls } : {}) });
