@@ -1,9 +1,11 @@
 import { Fault } from '../base/fault.ts';
+import type { Following } from '../store/following.ts';
 import type { Batch, Store } from '../store/store.ts';
 import { type Role, roleDefaults, settleRole } from './role.ts';
 
-/** The roles of an authority, by name, read from the store each time: other nodes may have changed them. */
+/** The roles of an authority, by name. */
 export interface Roles {
+  /** The same object as before while the role is as it was. */
   get(name: string): Promise<Role | undefined>;
   /** In order. */
   names(range: { after?: string; limit?: number }): Promise<string[]>;
@@ -21,16 +23,47 @@ export interface Roles {
 /** More conflicts than this in a row mean that something else is wrong. */
 const attemptLimit = 10;
 
-/** `guard`: what must hold in the store for anything written here to count. */
-export function storedRoles(options: {
+/** Roles that are kept in memory at most. */
+const knownLimit = 1_000;
+
+export interface RolesOptions {
   store: Store;
   prefix: string;
+  /** What must hold in the store for anything written here to count. */
   guard: () => { key: string; revision: number };
-}): Roles {
-  const { store, guard } = options;
-  const below = `${options.prefix}role/`;
-  const commit = ({ expect = [], ...batch }: Batch) =>
-    store.commit({ expect: [guard(), ...expect], ...batch });
+  /** Tells what other nodes change; none where nobody else writes to the store. */
+  following?: Following;
+}
+
+export function storedRoles({ store, prefix, guard, following }: RolesOptions): Roles {
+  const below = `${prefix}role/`;
+  const known = new Map<string, Role>();
+  /** Grows with every change: what was read before one is not kept after it. */
+  let changes = 0;
+  const forget = () => {
+    changes++;
+    known.clear();
+  };
+  following?.follow([below], async () => forget());
+
+  async function commit({ expect = [], ...batch }: Batch): Promise<void> {
+    try {
+      await store.commit({ expect: [guard(), ...expect], ...batch });
+    } finally {
+      forget();
+    }
+  }
+
+  async function read(name: string): Promise<Role | undefined> {
+    const before = changes;
+    const entry = await store.get(below + name);
+    const role = entry && readRole(entry.value);
+    if (!role || before !== changes) return role;
+    if (known.size >= knownLimit) known.clear();
+    known.set(name, role);
+    return role;
+  }
+
   const entryOf = (name: string, role: Role) => ({
     key: below + name,
     value: Buffer.from(JSON.stringify(role)),
@@ -45,10 +78,7 @@ export function storedRoles(options: {
   }
 
   return {
-    get: async (name) => {
-      const entry = await store.get(below + name);
-      return entry && readRole(entry.value);
-    },
+    get: async (name) => known.get(name) ?? read(name),
     names: async ({ after, limit }) => {
       const entries = await store.list({
         prefix: below,
