@@ -41,8 +41,7 @@ export function planLeaf(
     nowMs: at.nowMs,
     issuer: { notAfter: certificate.notAfter, beyond },
   });
-  const authorityKeyId = certificate.subjectKeyId ?? keyIdentifier(certificate.publicKey);
-  const own = leafExtensions(names, role, { publicKey, authorityKeyId, urls: at.urls });
+  const own = leafExtensions(names, role, publicKey, issuerExtensions(issuer, at.urls));
   const verbatim = 'csr' in key && key.verbatim;
   return {
     template: {
@@ -62,19 +61,47 @@ export function planLeaf(
 function leafExtensions(
   { subject, altNames }: LeafNames,
   role: Role,
-  { publicKey, authorityKeyId, urls }: { publicKey: PublicKey; authorityKeyId: Buffer; urls: AiaUrls },
+  publicKey: PublicKey,
+  issuer: IssuerExtensions,
 ): Extension[] {
-  const { issuingCertificates: caIssuers, ocspServers: ocsp } = urls;
   return [
     ...usageExtensions(role, publicKey.spec),
     subjectKeyIdentifier(keyIdentifier(publicKey)),
-    authorityKeyIdentifier(authorityKeyId),
-    ...(caIssuers.length + ocsp.length > 0 ? [authorityInfoAccess({ ocsp, caIssuers })] : []),
+    ...issuer.keyAndAccess,
     ...(altNames.length > 0 ? [subjectAltName(altNames, subject.rdns.length === 0)] : []),
     ...policyExtension(role),
-    ...(urls.crlDistributionPoints.length > 0 ? [crlDistributionPoints(urls.crlDistributionPoints)] : []),
-    ...(urls.deltaCrlDistributionPoints.length > 0 ? [freshestCrl(urls.deltaCrlDistributionPoints)] : []),
+    ...issuer.lists,
   ];
+}
+
+/** What all leaves of an issuer say of it. */
+interface IssuerExtensions {
+  urls: AiaUrls;
+  keyAndAccess: readonly Extension[];
+  lists: readonly Extension[];
+}
+
+const known = new WeakMap<Issuer, IssuerExtensions>();
+
+function issuerExtensions(issuer: Issuer, urls: AiaUrls): IssuerExtensions {
+  const before = known.get(issuer);
+  if (before?.urls === urls) return before;
+  const { subjectKeyId, publicKey } = issuer.certificate;
+  const { issuingCertificates: caIssuers, ocspServers: ocsp } = urls;
+  const { crlDistributionPoints: complete, deltaCrlDistributionPoints: deltas } = urls;
+  const extensions = {
+    urls,
+    keyAndAccess: [
+      authorityKeyIdentifier(subjectKeyId ?? keyIdentifier(publicKey)),
+      ...(caIssuers.length + ocsp.length > 0 ? [authorityInfoAccess({ ocsp, caIssuers })] : []),
+    ],
+    lists: [
+      ...(complete.length > 0 ? [crlDistributionPoints(complete)] : []),
+      ...(deltas.length > 0 ? [freshestCrl(deltas)] : []),
+    ],
+  };
+  known.set(issuer, extensions);
+  return extensions;
 }
 
 /** What was asked for and is not taken, since the role takes it from elsewhere. */

@@ -52,8 +52,18 @@ const impossible: Readonly<Record<KeySpec['type'], readonly KeyUsage[]>> = {
   ed25519: ['key encipherment', 'data encipherment', 'key agreement', 'encipher only', 'decipher only'],
 };
 
+const known = new WeakMap<Role, Map<KeySpec['type'], readonly Extension[]>>();
+
 /** What the role says that the key may be used for, and what of it a key of its kind can be. */
-export function usageExtensions(role: Role, kind: KeySpec): Extension[] {
+export function usageExtensions(role: Role, kind: KeySpec): readonly Extension[] {
+  const ofRole = known.get(role) ?? new Map<KeySpec['type'], readonly Extension[]>();
+  const extensions = ofRole.get(kind.type) ?? decideUsages(role, kind);
+  ofRole.set(kind.type, extensions);
+  known.set(role, ofRole);
+  return extensions;
+}
+
+function decideUsages(role: Role, kind: KeySpec): Extension[] {
   const usages = named(role.key_usage).flatMap((name) => usageOfName[name] ?? []);
   const possible = usages.filter((usage) => !impossible[kind.type].includes(usage));
   const purposes = decidePurposes(role);
