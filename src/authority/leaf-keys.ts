@@ -1,5 +1,5 @@
 import { Fault } from '../base/fault.ts';
-import type { Curve, KeySpec, PrivateKey } from '../x509/key.ts';
+import type { Curve, KeySpec, MldsaLevel, PrivateKey } from '../x509/key.ts';
 import type { CertificateRequest } from '../x509/request.ts';
 import { type NewHash, type Signer, signerOf } from '../x509/signature.ts';
 import { refused } from './refused.ts';
@@ -33,7 +33,7 @@ export function checkLeafKey(csr: CertificateRequest, role: Role): void {
     throw refused('request.key', `role requires keys of type ${role.key_type}`);
   }
   if (spec.type === 'ed25519') return;
-  const bits = spec.type === 'rsa' ? spec.bits : bitsOfCurve[spec.curve];
+  const bits = spec.type === 'rsa' ? spec.bits : spec.type === 'mldsa' ? spec.level : bitsOfCurve[spec.curve];
   if (role.key_type === 'any') {
     if (spec.type === 'rsa' && bits < rsaMinimumBits) {
       throw refused('request.key', 'RSA keys < 2048 bits are unsafe and not supported');
@@ -87,12 +87,13 @@ export function leafKeySpec(wanted: WantedLeafKey, role: Role): { spec: KeySpec;
 
 function specFor({ key_type, key_bits }: Pick<Role, 'key_type' | 'key_bits'>): KeySpec {
   if (key_type === 'rsa') return { type: 'rsa', bits: key_bits };
+  if (key_type === 'mldsa') return { type: 'mldsa', level: key_bits as MldsaLevel };
   return key_type === 'ec' ? { type: 'ec', curve: curveOfBits[key_bits]! } : { type: 'ed25519' };
 }
 
 /**
  * What an issuer signs a leaf with. RSA takes the role's hash and padding; a curve brings its own hash, as Vault's
- * documentation has it, and Ed25519 none.
+ * documentation has it, and Ed25519 and ML-DSA none.
  *
  * @throws Fault `authority.role` for a hash that is none
  */

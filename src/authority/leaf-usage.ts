@@ -44,12 +44,13 @@ const purposeOfName = new Map<string, string>([
 
 /**
  * What keys of a kind cannot be used for: RSA for agreeing on keys (RFC 3279 section 2.3.1), curves for enciphering
- * (RFC 8813 section 3), and Ed25519 for anything but signatures (RFC 9295).
+ * (RFC 8813 section 3), and Ed25519 and ML-DSA for anything but signatures (RFC 9295, RFC 9881).
  */
 const impossible: Readonly<Record<KeySpec['type'], readonly KeyUsage[]>> = {
   rsa: ['key agreement', 'encipher only', 'decipher only'],
   ec: ['key encipherment', 'data encipherment'],
   ed25519: ['key encipherment', 'data encipherment', 'key agreement', 'encipher only', 'decipher only'],
+  mldsa: ['key encipherment', 'data encipherment', 'key agreement', 'encipher only', 'decipher only'],
 };
 
 const known = new WeakMap<Role, Map<KeySpec['type'], readonly Extension[]>>();

@@ -103,6 +103,7 @@ const keyBits: Readonly<Record<string, { usual: number; known?: readonly number[
   rsa: { usual: 2048, known: [2048, 3072, 4096, 8192], label: 'RSA' },
   ec: { usual: 256, known: [224, 256, 384, 521], label: 'EC' },
   ed25519: { usual: 0 },
+  mldsa: { usual: 65, known: [44, 65, 87], label: 'ML-DSA' },
   any: { usual: 0 },
 };
 

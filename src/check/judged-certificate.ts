@@ -81,7 +81,7 @@ function signatureName(certificate: Certificate): string {
 }
 
 function algorithmName({ publicKey: { spec } }: Certificate): string {
-  const names = { ec: 'ECDSA', rsa: 'RSA', ed25519: 'Ed25519' } as const;
+  const names = { ec: 'ECDSA', rsa: 'RSA', ed25519: 'Ed25519', mldsa: 'ML-DSA' } as const;
   return names[spec.type] ?? formatKeySpec(spec);
 }
 

@@ -13,11 +13,12 @@ import { inspect, promisify } from 'node:util';
 import type { Entropy } from '../base/entropy.ts';
 import { Fault } from '../base/fault.ts';
 import { contextConstructed, writeDer } from './der.ts';
+import { mldsaSupported, seedOnly, unsupportedMldsa } from './mldsa.ts';
 import { oids } from './oid.ts';
 import { decodePem, encodePem, type PemBlock } from './pem.ts';
 import { type Curve, curves, type KeySpec, publicKeyBytes, readSpki } from './spki.ts';
 
-export { type Curve, formatKeySpec, type KeySpec } from './spki.ts';
+export { type Curve, formatKeySpec, type KeySpec, type MldsaLevel } from './spki.ts';
 
 /** A public key that this room can verify with. */
 export interface PublicKey {
@@ -55,6 +56,7 @@ class LazyPublicKey implements PublicKey {
       // Node 24 takes half as long over PEM as over the same DER.
       this.#key ??= createPublicKey(encodePem('PUBLIC KEY', this.spki));
     } catch (cause) {
+      if (this.spec.type === 'mldsa' && !mldsaSupported()) throw unsupportedMldsa();
       throw malformed('the public key is none: its point or number is not valid', cause);
     }
     return this.#key;
@@ -101,14 +103,19 @@ class LazyPrivateKey implements PrivateKey {
 }
 
 /**
- * A new key pair. EC keys come from `entropy`; RSA and Ed25519 keys come from node:crypto, whose generators take no
+ * A new key pair. EC keys come from `entropy`; RSA, Ed25519 and ML-DSA keys come from node:crypto, whose generators take no
  * randomness from outside. RSA blocks the thread for up to seconds: prefer `generateKeyAsync`.
  *
- * @throws Fault `x509.key.size` for RSA outside of 2048 to 8192 bits.
+ * @throws Fault `x509.key.size` for RSA outside of 2048 to 8192 bits, `x509.key.unsupported` for ML-DSA where Node has
+ *   none.
  */
 export function generateKey(spec: KeySpec, entropy: Entropy): PrivateKey {
   if (spec.type === 'ec') return generateEcKey(spec.curve, entropy);
   if (spec.type === 'ed25519') return fromPair(generateKeyPairSync('ed25519'));
+  if (spec.type === 'mldsa') {
+    if (!mldsaSupported()) throw unsupportedMldsa();
+    return fromPair(generateKeyPairSync(`ml-dsa-${spec.level}`));
+  }
   return fromPair(generateKeyPairSync('rsa', { modulusLength: checkedBits(spec.bits) }));
 }
 
@@ -263,14 +270,16 @@ function importPrivateKey(bytes: Buffer, type: DerType | undefined): KeyObject {
 
 /**
  * PEM of a private key: PKCS#8 (PRIVATE KEY), or traditional: EC PRIVATE KEY (SEC 1) and RSA PRIVATE KEY (PKCS#1).
- * Ed25519 has no traditional form and is PKCS#8 in both.
+ * Ed25519 and ML-DSA have no traditional form and are PKCS#8 in both; ML-DSA is its seed alone, as RFC 9881 would have it.
  */
 export function writePrivateKey(key: PrivateKey, form: 'pkcs8' | 'traditional'): string {
-  if (form === 'traditional' && key.spec.type !== 'ed25519') {
-    const label = key.spec.type === 'ec' ? 'EC PRIVATE KEY' : 'RSA PRIVATE KEY';
+  const { type } = key.spec;
+  if (form === 'traditional' && (type === 'ec' || type === 'rsa')) {
+    const label = type === 'ec' ? 'EC PRIVATE KEY' : 'RSA PRIVATE KEY';
     return encodePem(label, (key as LazyPrivateKey).traditional());
   }
-  return encodePem('PRIVATE KEY', key.key.export({ format: 'der', type: 'pkcs8' }));
+  const der = key.key.export({ format: 'der', type: 'pkcs8' });
+  return encodePem('PRIVATE KEY', type === 'mldsa' ? seedOnly(der) : der);
 }
 
 /** Key identifier after RFC 5280 section 4.2.1.2, method 1: SHA-1 of the bits of the public key. */

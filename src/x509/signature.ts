@@ -4,6 +4,7 @@ import { Fault } from '../base/fault.ts';
 import { contextConstructed, DerReader, type DerWriter, readWhole, tags, writeDer } from './der.ts';
 import type { KeySpec, PrivateKey, PublicKey } from './key.ts';
 import { oids } from './oid.ts';
+import { type MldsaLevel, mldsa, mldsaLevels } from './spki.ts';
 
 export type Hash = 'SHA-1' | 'SHA-256' | 'SHA-384' | 'SHA-512';
 
@@ -20,9 +21,11 @@ export interface SignatureAlgorithm {
   /** As Go names it: `ECDSA-SHA256`, `SHA256-RSA`, `SHA256-RSAPSS`, `Ed25519`. */
   name: string;
   keyType: KeySpec['type'];
-  /** Absent for Ed25519, which hashes by itself. */
+  /** Absent for Ed25519 and ML-DSA, which hash by themselves. */
   hash?: Hash;
   padding?: Padding;
+  /** Of ML-DSA alone, whose parameter sets are algorithms of their own. */
+  level?: MldsaLevel;
 }
 
 /** The hashes that signatures are made with. */
@@ -50,7 +53,7 @@ const sha1WithRsa: SignatureAlgorithm = {
 const newHashes = ['SHA-256', 'SHA-384', 'SHA-512'] as const;
 
 /**
- * Every AlgorithmIdentifier that this room verifies, by its bytes (RFC 3279, 4055, 5758, 8410): what differs from
+ * Every AlgorithmIdentifier that this room verifies, by its bytes (RFC 3279, 4055, 5758, 8410, 9881): what differs from
  * them by as much as a parameter is another algorithm, and unknown. RSA's NULL may be left out by others; RFC 4055
  * section 5 asks to accept that.
  */
@@ -74,6 +77,9 @@ const algorithms: ReadonlyMap<string, SignatureAlgorithm> = new Map([
   entry(oids.sha1WithRsa, 'null', sha1WithRsa),
   entry(oids.sha1WithRsa, 'absent', sha1WithRsa),
   entry(oids.ed25519, 'absent', { name: 'Ed25519', keyType: 'ed25519' }),
+  ...mldsaLevels.map((level) =>
+    entry(mldsa[level].oid, 'absent', { name: `ML-DSA-${level}`, keyType: 'mldsa', level }),
+  ),
 ] as const);
 
 type Parameters = 'absent' | 'null' | ((writer: DerWriter) => void);
@@ -151,7 +157,7 @@ export type Padding = 'PKCS#1 v1.5' | 'PSS';
 
 /**
  * A signer over a private key. P-256, P-224 and Ed25519 sign at once, in some 30 µs; the others take a
- * millisecond or more and sign off the main thread. Ed25519 takes no `hash`, RSA alone a `padding`.
+ * millisecond or more and sign off the main thread. Ed25519 and ML-DSA take no `hash`, RSA alone a `padding`.
  */
 export function signerOf(
   key: PrivateKey,
@@ -161,6 +167,10 @@ export function signerOf(
   const { spec, publicKey } = key;
   if (spec.type === 'ed25519') {
     return { publicKey, algorithm: ed25519Algorithm, sign: (bytes) => sign(undefined, bytes, key.key) };
+  }
+  if (spec.type === 'mldsa') {
+    const algorithm = mldsaAlgorithm[spec.level];
+    return { publicKey, algorithm, sign: (bytes) => signAsync(undefined, bytes, { key: key.key }) };
   }
   const name = nodeHash[hash];
   if (spec.type === 'rsa') {
@@ -181,6 +191,11 @@ export function signerOf(
 
 /** The AlgorithmIdentifiers that we write, encoded once. */
 const ed25519Algorithm = algorithmIdentifier(oids.ed25519, 'absent');
+const mldsaAlgorithm = {
+  44: algorithmIdentifier(oids.mldsa44, 'absent'),
+  65: algorithmIdentifier(oids.mldsa65, 'absent'),
+  87: algorithmIdentifier(oids.mldsa87, 'absent'),
+};
 const ecdsaAlgorithm = forEachHash((hash) => algorithmIdentifier(ecdsaOid[hash], 'absent'));
 const rsaAlgorithm = forEachHash((hash) => algorithmIdentifier(rsaOid[hash], 'null'));
 const pssAlgorithm = forEachHash((hash) => algorithmIdentifier(oids.rsaPss, pssParameters(hash)));
@@ -213,7 +228,9 @@ export function matchesSignature(signed: SignedBytes): boolean {
 }
 
 function verifyWith(algorithm: SignatureAlgorithm, { bytes, signature, publicKey }: SignedBytes): boolean {
-  if (algorithm.keyType !== publicKey.spec.type) return false;
+  const { spec } = publicKey;
+  if (algorithm.keyType !== spec.type || (spec.type === 'mldsa' && algorithm.level !== spec.level))
+    return false;
   const hash = algorithm.hash === undefined ? undefined : nodeHash[algorithm.hash];
   try {
     const { key } = publicKey;

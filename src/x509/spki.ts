@@ -5,7 +5,23 @@ import { oids } from './oid.ts';
 export type Curve = 'P-224' | 'P-256' | 'P-384' | 'P-521';
 
 /** What kind of key: the curve, or the size. */
-export type KeySpec = { type: 'ec'; curve: Curve } | { type: 'rsa'; bits: number } | { type: 'ed25519' };
+export type KeySpec =
+  | { type: 'ec'; curve: Curve }
+  | { type: 'rsa'; bits: number }
+  | { type: 'ed25519' }
+  | { type: 'mldsa'; level: MldsaLevel };
+
+/** The parameter sets of ML-DSA (FIPS 204), by the numbers in their names. */
+export type MldsaLevel = 44 | 65 | 87;
+
+/** `bytes`: of a public key (RFC 9881). */
+export const mldsa: Readonly<Record<MldsaLevel, { oid: string; bytes: number; signatureBytes: number }>> = {
+  44: { oid: oids.mldsa44, bytes: 1_312, signatureBytes: 2_420 },
+  65: { oid: oids.mldsa65, bytes: 1_952, signatureBytes: 3_309 },
+  87: { oid: oids.mldsa87, bytes: 2_592, signatureBytes: 4_627 },
+};
+
+export const mldsaLevels: readonly MldsaLevel[] = [44, 65, 87];
 
 export const curves: Readonly<Record<Curve, { oid: string; bits: number; opensslName: string }>> = {
   'P-224': { oid: oids.p224, bits: 224, opensslName: 'secp224r1' },
@@ -19,9 +35,10 @@ const curveOfOid = new Map(Object.entries(curves).map(([curve, { oid }]) => [oid
 /** Largest RSA modulus accepted: verifying with a larger one is an attack on the verifier's time. */
 const mostRsaBits = 16_384;
 
-/** RSA in the words of the field: `P-256`, `RSA 2048`, `Ed25519`. */
+/** In the words of the field: `P-256`, `RSA 2048`, `Ed25519`, `ML-DSA-65`. */
 export function formatKeySpec(spec: KeySpec): string {
   if (spec.type === 'ec') return spec.curve;
+  if (spec.type === 'mldsa') return `ML-DSA-${spec.level}`;
   return spec.type === 'rsa' ? `RSA ${spec.bits}` : 'Ed25519';
 }
 
@@ -32,7 +49,7 @@ export interface RsaNumbers {
 }
 
 /**
- * What kind of key a SubjectPublicKeyInfo holds (RFC 3279, 5480, 8410). Points must be uncompressed, numbers
+ * What kind of key a SubjectPublicKeyInfo holds (RFC 3279, 5480, 8410, 9881). Points must be uncompressed, numbers
  * positive; whether a point is on its curve is left to the import.
  *
  * @throws Fault `x509.der.*`, `x509.key.unsupported`, `x509.key.malformed`.
@@ -43,7 +60,7 @@ export function readSpki(spki: Buffer): KeySpec {
       const algorithm = readInside(inner, tags.sequence, readAlgorithm);
       const bits = inner.bitStringBytes();
       if (algorithm.type === 'rsa') return { type: 'rsa', bits: rsaBitLength(rsaNumbers(bits)) };
-      const size = algorithm.type === 'ec' ? 1 + 2 * Math.ceil(curves[algorithm.curve].bits / 8) : 32;
+      const size = keyBytes(algorithm);
       if (bits.length !== size || (algorithm.type === 'ec' && bits[0] !== 4)) {
         throw malformed(
           `the ${formatKeySpec(algorithm)} public key is not ${size} bytes of the uncompressed form`,
@@ -54,8 +71,16 @@ export function readSpki(spki: Buffer): KeySpec {
   );
 }
 
+/** How long a public key is, RSA's left out. */
+function keyBytes(spec: Exclude<KeySpec, { type: 'rsa' }>): number {
+  if (spec.type === 'ec') return 1 + 2 * Math.ceil(curves[spec.curve].bits / 8);
+  return spec.type === 'mldsa' ? mldsa[spec.level].bytes : 32;
+}
+
 function readAlgorithm(reader: DerReader): KeySpec {
   const oid = reader.oid();
+  const level = mldsaLevels.find((one) => mldsa[one].oid === oid);
+  if (level) return { type: 'mldsa', level };
   switch (oid) {
     case oids.ecPublicKey: {
       const curveOid = reader.oid();

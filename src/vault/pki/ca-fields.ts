@@ -2,6 +2,7 @@ import type { SignatureHash, SignatureWish } from '../../authority/ca-issuing.ts
 import type { CaRequest } from '../../authority/ca-request.ts';
 import { secondMs } from '../../base/duration.ts';
 import type { Curve, KeySpec } from '../../x509/key.ts';
+import { mldsaLevels } from '../../x509/spki.ts';
 import { invalidRequest } from '../faults.ts';
 import { instantMs } from '../routing/coerce.ts';
 import type { FieldTable, FieldValues } from '../routing/fields.ts';
@@ -123,8 +124,13 @@ export function readKeySpec(type = 'rsa', bits = 0): KeySpec {
     }
     case 'ed25519':
       return { type: 'ed25519' };
+    case 'mldsa': {
+      const level = mldsaLevels.find((one) => one === (bits || 65));
+      if (!level) throw invalidRequest(`unsupported bit length for ML-DSA key: ${bits}`);
+      return { type: 'mldsa', level };
+    }
     default:
-      throw invalidRequest(`unknown key type ${type}; use rsa, ec or ed25519`);
+      throw invalidRequest(`unknown key type ${type}; use rsa, ec, ed25519 or mldsa`);
   }
 }
 

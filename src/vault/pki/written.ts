@@ -22,7 +22,7 @@ export function writtenKey(key: PrivateKey, format: AnswerFormat, keyFormat = 'd
 }
 
 export function privateKeyPem(key: PrivateKey, pkcs8: boolean): string {
-  return writePrivateKey(key, pkcs8 || key.spec.type === 'ed25519' ? 'pkcs8' : 'traditional').trimEnd();
+  return writePrivateKey(key, pkcs8 ? 'pkcs8' : 'traditional').trimEnd();
 }
 
 /** @throws Fault `vault.request.invalid` in Vault's words, with what is wrong with the request */
