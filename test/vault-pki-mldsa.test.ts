@@ -22,7 +22,11 @@ describe.skipIf(!mldsaSupported())('ML-DSA', () => {
     const root = await write('root/generate/internal', made);
     expect(root.errors).toEqual([]);
     const asked = await write('intermediate/generate/internal', { common_name: 'int', key_type: 'mldsa' });
-    const signed = await write('root/sign-intermediate', { csr: asked.data.csr, common_name: 'int', ttl: '90h' });
+    const signed = await write('root/sign-intermediate', {
+      csr: asked.data.csr,
+      common_name: 'int',
+      ttl: '90h',
+    });
     const set = await write('intermediate/set-signed', { certificate: signed.data.certificate });
     const [issuer] = set.data.imported_issuers as string[];
     await write('roles/r', { allow_any_name: true, key_type: 'mldsa', key_bits: 44, issuer_ref: issuer });
@@ -53,7 +57,9 @@ describe.skipIf(!mldsaSupported())('ML-DSA', () => {
     expect(data.private_key_type).toBe('mldsa');
     expect(pem.length).toBeLessThan(140);
     await vault.call('DELETE', 'pki/root');
-    const back = await write('issuers/import/bundle', { pem_bundle: `${pem}\n${data.certificate as string}` });
+    const back = await write('issuers/import/bundle', {
+      pem_bundle: `${pem}\n${data.certificate as string}`,
+    });
     const [issuer] = back.data.imported_issuers as string[];
     const [key] = back.data.imported_keys as string[];
     expect(back.data.mapping).toEqual({ [issuer!]: key });
