@@ -71,7 +71,8 @@ class StoreFollowing implements Following {
       const behind = [...this.#followers].filter(
         (follower) => !keys || !known.has(follower) || touches(follower, keys),
       );
-      if (behind.length > 0) await Promise.all(behind.map(({ reload }) => reload()));
+      // One after the other, in the order in which they came: later ones may build on what earlier ones have.
+      for (const { reload } of behind) await reload();
       this.#seen = upTo;
       more = changed.more;
     }

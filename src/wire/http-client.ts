@@ -1,5 +1,6 @@
 import http, { type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import https from 'node:https';
+import { Readable } from 'node:stream';
 import { Fault } from '../base/fault.ts';
 
 export interface HttpClientOptions {
@@ -20,7 +21,8 @@ export interface HttpRequest {
   method: string;
   url: string | URL;
   headers?: OutgoingHttpHeaders;
-  body?: string | Uint8Array;
+  /** A stream is sent as it comes, once. */
+  body?: string | Uint8Array | Readable;
   signal?: AbortSignal;
 }
 
@@ -72,7 +74,9 @@ export function httpClient(options: HttpClientOptions = {}): HttpClient {
         agent: secure ? agents['https:'] : agents['http:'],
         ...(request.signal ? { signal: request.signal } : {}),
       });
-      const late = setTimeout(() => sent.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+      const wait = () =>
+        setTimeout(() => sent.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+      let late = wait();
       sent.once('response', (response) => {
         clearTimeout(late);
         resolve(response);
@@ -81,7 +85,13 @@ export function httpClient(options: HttpClientOptions = {}): HttpClient {
         clearTimeout(late);
         reject(requestFault(error, request.method, url));
       });
-      sent.end(request.body);
+      if (!(request.body instanceof Readable)) return void sent.end(request.body);
+      // However long it takes to send: the answer is waited for afterwards.
+      clearTimeout(late);
+      sent.once('finish', () => {
+        late = wait();
+      });
+      request.body.once('error', (error) => sent.destroy(error)).pipe(sent);
     });
   }
 
@@ -114,7 +124,7 @@ export function httpClient(options: HttpClientOptions = {}): HttpClient {
 }
 
 function contentLength({ body }: HttpRequest): OutgoingHttpHeaders {
-  return body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
+  return body === undefined || body instanceof Readable ? {} : { 'content-length': Buffer.byteLength(body) };
 }
 
 function requestFault(error: NodeJS.ErrnoException, method: string, url: URL): Fault {

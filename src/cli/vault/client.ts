@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import { Fault } from '../../base/fault.ts';
 import type { HttpResponse } from '../../wire/http-client.ts';
 import type { CommandContext } from '../command.ts';
@@ -21,6 +23,8 @@ export interface VaultClient {
   find(request: VaultRequest): Promise<Secret | undefined>;
   /** As `ask`, but a refusal that came with a secret of its own (warnings, say) gives both. */
   change(request: VaultRequest): Promise<{ secret?: Secret | undefined; refusal?: Fault }>;
+  /** An answer that may be large, as it comes; `body` likewise. Refusals are thrown. */
+  transfer(request: { method: 'GET' | 'POST'; path: string; body?: Readable }): Promise<IncomingMessage>;
   close(): void;
 }
 
@@ -61,6 +65,18 @@ export function vaultClient(connection: Connection, context: CommandContext): Va
       const { status, body, refusal } = await send(request);
       if (!refusal) return { secret: parseSecret(body) };
       return { refusal, ...(status === 404 ? { secret: substance(body) } : {}) };
+    },
+    async transfer({ method, path, body }) {
+      refuseUnprintable(client.token);
+      const headers = requestHeaders(path);
+      const url = requestUrl(connection.address, path);
+      if (connection.instead) throw new ShowInstead(shown({ method, path }, url, headers, undefined));
+      const response = await wire.open({ method, url, headers, ...(body ? { body } : {}) });
+      const status = response.statusCode ?? 0;
+      if (status >= 200 && status < 300) return response;
+      const chunks = await response.toArray();
+      const told = { status, headers: response.headers, body: Buffer.concat(chunks as Buffer[]) };
+      throw refusalOf(method, url, told);
     },
     close: () => wire.close(),
   };

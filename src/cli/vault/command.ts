@@ -42,6 +42,9 @@ const subcommands: Readonly<Record<string, () => Promise<Subcommand>>> = {
   'operator rotate': async () => (await import('./key-commands.ts')).operatorRotate,
   'operator key-status': async () => (await import('./key-commands.ts')).operatorKeyStatus,
   'operator step-down': async () => (await import('./key-commands.ts')).operatorStepDown,
+  'operator migrate': async () => (await import('./migrate-command.ts')).operatorMigrate,
+  'operator raft snapshot save': async () => (await import('./snapshot-commands.ts')).snapshotSave,
+  'operator raft snapshot restore': async () => (await import('./snapshot-commands.ts')).snapshotRestore,
   unwrap: async () => (await import('./server-commands.ts')).unwrap,
   'print token': async () => (await import('./server-commands.ts')).printToken,
   version: async () => (await import('./server-commands.ts')).version,
@@ -62,7 +65,7 @@ Usage: capstan vault COMMAND [options] [arguments]
   audit                      Enable, disable and list audit devices
   policy                     Write, read, list and delete policies
   token                      Create, look up, renew and revoke tokens
-  operator                   Initialise, unseal, seal and rekey a server
+  operator                   Initialise, unseal, seal, rekey, save and move a server
   unwrap                     Unwrap a wrapped answer
   print token                Print the token in use
   version                    Print the version of this program
@@ -108,7 +111,7 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
 
 /** The longest name that the words begin with. */
 function findSubcommand(words: readonly string[]): { name: string | undefined; rest: readonly string[] } {
-  for (const length of [2, 1]) {
+  for (const length of [4, 2, 1]) {
     const name = words.slice(0, length).join(' ');
     if (words.length >= length && Object.hasOwn(subcommands, name))
       return { name, rest: words.slice(length) };
@@ -125,7 +128,9 @@ async function showGroup(words: readonly string[], help: boolean, context: Comma
     return help ? 0 : 127;
   }
   const members = await Promise.all(
-    family.map(async (name) => [name.split(' ')[1]!, (await subcommands[name]!()).summary] as const),
+    family.map(
+      async (name) => [name.slice(words[0]!.length + 1), (await subcommands[name]!()).summary] as const,
+    ),
   );
   output.write(groupHelp(words[0]!, members));
   return help ? 0 : 1;

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import { sleep } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import { type HttpResponse, httpClient } from '../../wire/http-client.ts';
@@ -18,6 +20,8 @@ export interface WireRequest {
 export interface PatientWire {
   /** The answer, and the URL that gave it. No answer at all is a Fault `vault-client.unreachable`. */
   send(request: WireRequest): Promise<{ url: string; response: HttpResponse }>;
+  /** The answer as it comes, to a request that is sent once only. */
+  open(request: Omit<WireRequest, 'body'> & { body?: Readable }): Promise<IncomingMessage>;
   close(): void;
 }
 
@@ -32,6 +36,16 @@ export function patientWire(
       const url = followRedirect ? redirectTarget(request.url, response) : undefined;
       if (url === undefined) return { url: request.url, response };
       return { url, response: await exchange({ ...request, url }) };
+    },
+    async open({ method, url, headers, body }) {
+      try {
+        return await http.open({
+          ...{ method, url, signal: context.signal, headers: headers as Record<string, string | string[]> },
+          ...(body ? { body } : {}),
+        });
+      } catch (error) {
+        throw error instanceof Fault ? networkFault(error, method, url) : error;
+      }
     },
     close: () => http.close(),
   };

@@ -10,6 +10,8 @@ export interface HttpAnswer {
   headers?: Readonly<Record<string, string | readonly string[]>>;
   contentType: string;
   body: Buffer;
+  /** Sent after `body`. */
+  stream?: AsyncIterable<Buffer>;
 }
 
 const json = 'application/json';
@@ -35,8 +37,8 @@ function enveloped(id: string, operation: Operation, reply: Reply): HttpAnswer {
   const reading = operation === 'read' || operation === 'list';
   if (!answer) return reading ? errorAnswer(404) : { status: 204, contentType: json, body: empty };
   if (answer.raw) {
-    const { body, contentType, status = body.length > 0 ? 200 : 204, headers } = answer.raw;
-    return { status, contentType, body, ...(headers ? { headers } : {}) };
+    const { body, contentType, status = body.length > 0 ? 200 : 204, headers, stream } = answer.raw;
+    return { status, contentType, body, ...(headers ? { headers } : {}), ...(stream ? { stream } : {}) };
   }
   const { data, auth, warnings = [], status = 200 } = answer;
   if (operation === 'list' && isEmptyList(data) && warnings.length === 0) return errorAnswer(404);

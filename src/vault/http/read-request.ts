@@ -11,7 +11,9 @@ export interface HttpParts {
   /** As it stands in the request line. */
   target: string;
   headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Empty where `stream` has it. */
   body: Buffer;
+  stream?: AsyncIterable<Buffer>;
   connection: Pick<RequestOrigin, 'remoteAddress' | 'remotePort' | 'peerCertificates'>;
 }
 

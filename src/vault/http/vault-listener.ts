@@ -8,6 +8,7 @@ import {
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { type DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { type Entropy, uuid } from '../../base/entropy.ts';
 import { Fault } from '../../base/fault.ts';
@@ -16,6 +17,7 @@ import { readBody } from '../../wire/http-server.ts';
 import type { Core } from '../core.ts';
 import { invalidRequest, statusOf } from '../faults.ts';
 import type { RequestOrigin } from '../routing/route.ts';
+import { takesSnapshot } from '../snapshot/snapshot-routes.ts';
 import type { statusPaths } from '../sys/status.ts';
 import { errorAnswer, type HttpAnswer, jsonAnswer, wrapError, wrapReply } from './envelope.ts';
 import { answerBare, readListRequest } from './list-method.ts';
@@ -62,11 +64,12 @@ async function respond(
   const { method = 'GET', url: target = '/', headers } = request;
   let answer: HttpAnswer;
   try {
-    const body = method === 'GET' ? Buffer.alloc(0) : await readBody(request, bodyLimitBytes);
-    answer = await answerRequest(
-      { method, target, headers, body, connection: connectionOf(request.socket) },
-      options,
-    );
+    const streamed = isStreamed(method, target);
+    const body = method === 'GET' || streamed ? Buffer.alloc(0) : await readBody(request, bodyLimitBytes);
+    const connection = connectionOf(request.socket);
+    const parts = { method, target, headers, body, connection, ...(streamed ? { stream: request } : {}) };
+    answer = await answerRequest(parts, options);
+    if (!request.complete) response.setHeader('Connection', 'close');
   } catch (error) {
     answer = bodyError(error);
     // What is left of the body is not read.
@@ -75,9 +78,16 @@ async function respond(
   for (const [name, value] of Object.entries({ ...fixedHeaders(headers), ...answer.headers }))
     response.setHeader(name, value);
   if (answer.status !== 204) response.setHeader('Content-Type', answer.contentType);
-  if (answer.status !== 204) response.setHeader('Content-Length', answer.body.length);
+  if (answer.status !== 204 && !answer.stream) response.setHeader('Content-Length', answer.body.length);
   response.writeHead(answer.status);
+  // What breaks off is not ended properly, so that the client knows.
+  if (answer.stream) return pipeline(answer.stream, response);
   response.end(method === 'HEAD' || answer.status === 204 ? undefined : answer.body);
+}
+
+/** Not for those whom nobody has let in: the body is read once the request was. */
+function isStreamed(method: string, target: string): boolean {
+  return takesSnapshot(method, target.split('?')[0]!.replace(/^\/v1\//, ''));
 }
 
 function bodyError(error: unknown): HttpAnswer {
@@ -101,8 +111,8 @@ async function respondBare(error: Error, socket: Duplex, options: ListenerOption
   answerBare(socket, answer, fixedHeaders(parts?.headers ?? {}));
 }
 
-function originOf({ method, headers, connection }: HttpParts): RequestOrigin {
-  return { method, headers, ...connection };
+function originOf({ method, headers, connection, stream }: HttpParts): RequestOrigin {
+  return { method, headers, ...connection, ...(stream ? { body: stream } : {}) };
 }
 
 /** The far end of a socket; over a Unix socket it has no address. */

@@ -31,6 +31,8 @@ export interface RequestOrigin {
    * checked who signed them.
    */
   peerCertificates: readonly Buffer[];
+  /** Where it may be of any size, in place of parameters: not read yet. */
+  body?: AsyncIterable<Buffer>;
   /** The body, where its media type says that it is a message of another protocol. */
   message?: Buffer;
 }
@@ -72,6 +74,8 @@ export interface RawAnswer {
   headers?: Readonly<Record<string, string | readonly string[]>>;
   contentType: string;
   body: Buffer;
+  /** Sent after `body`, as it comes, where all of it may be too much to hold. */
+  stream?: AsyncIterable<Buffer>;
 }
 
 /** What a pattern caught of a path, by name. */

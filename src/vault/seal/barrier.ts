@@ -26,6 +26,9 @@ export interface Barrier {
   rekey(lock: RootLock, batch?: Batch): Promise<void>;
   /** Reads the keys anew: another node may have taken one. @throws Fault `vault.seal.damaged` where they do not open */
   reload(): Promise<void>;
+  /** Encrypts and decrypts what is kept elsewhere, under a name of its own. @throws Fault `store.encryption.*` */
+  seal(name: string, value: Buffer): Buffer;
+  unseal(name: string, value: Buffer): Buffer;
   forget(): void;
 }
 
@@ -109,11 +112,12 @@ export async function openBarrier(store: Store, lock: RootLock, entropy: Entropy
   const rootKey = await lock.unlock(rootKeyKey, (await record(store, rootKeyKey)).value);
   const root = keyring([rootKey]);
   rootKey.fill(0);
-  const blocks = openRecord(root, await record(store, keyringKey));
+  const entry = await record(store, keyringKey);
+  const blocks = openRecord(root, entry);
   const keys = keyring(keysIn(blocks));
   const installedMs = timeOf(blocks.subarray(blocks.length - blockBytes));
   blocks.fill(0);
-  return new OpenBarrier({ store, entropy, root, keys, installedMs });
+  return new OpenBarrier({ store, entropy, root, keys, installedMs, revision: entry.revision });
 }
 
 interface Opened {
@@ -122,6 +126,7 @@ interface Opened {
   root: Keyring;
   keys: Keyring;
   installedMs: number;
+  revision: number;
 }
 
 class OpenBarrier implements Barrier {
@@ -131,9 +136,12 @@ class OpenBarrier implements Barrier {
   readonly #keys: Keyring;
   #root: Keyring;
   #installedMs: number;
+  /** Of the keyring that the keys are of. */
+  #revision: number;
   #encryptions = 0;
 
-  constructor({ store, entropy, root, keys, installedMs }: Opened) {
+  constructor({ store, entropy, root, keys, installedMs, revision }: Opened) {
+    this.#revision = revision;
     this.#bare = store;
     this.#entropy = entropy;
     this.#root = root;
@@ -142,10 +150,7 @@ class OpenBarrier implements Barrier {
     const behind = encryptedStore(store, keys, entropy, () => this.reload());
     this.store = {
       ...behind,
-      commit: (batch) => {
-        this.#encryptions += batch.puts?.length ?? 0;
-        return behind.commit(batch);
-      },
+      commit: (batch) => this.#commit(behind, batch),
     };
   }
 
@@ -157,27 +162,59 @@ class OpenBarrier implements Barrier {
     };
   }
 
+  /**
+   * Writes with the keys that the store is under, and no others: another node may have taken a new one, or put a
+   * snapshot of other keys in the place of everything.
+   */
+  async #commit(behind: Store, batch: Batch): Promise<number> {
+    for (;;) {
+      const revision = this.#revision;
+      this.#encryptions += batch.puts?.length ?? 0;
+      try {
+        return await behind.commit({
+          ...batch,
+          expect: [...(batch.expect ?? []), { key: keyringKey, revision }],
+        });
+      } catch (error) {
+        if (!(error instanceof Fault) || error.code !== 'store.conflict') throw error;
+        const now = await this.#bare.get(keyringKey);
+        if (now?.revision === revision) throw error;
+        await this.reload();
+      }
+    }
+  }
+
   async rotate(nowMs: number): Promise<void> {
     const { blocks, revision } = await this.#readKeyring();
     const block = newBlock(this.#entropy, nowMs);
     const value = Buffer.concat([blocks, block]);
     // Kept before it is used: what it encrypts must never be without it.
-    await this.#bare.commit({
+    const written = await this.#bare.commit({
       expect: [{ key: keyringKey, revision }],
       puts: [this.#keyringPut(this.#root, value)],
     });
-    this.#take(value);
+    this.#take(value, written);
     for (const secret of [blocks, block, value]) secret.fill(0);
   }
 
   async reload(): Promise<void> {
-    const { blocks } = await this.#readKeyring();
-    this.#take(blocks);
+    const { blocks, revision } = await this.#readKeyring();
+    this.#take(blocks, revision);
     blocks.fill(0);
   }
 
+  seal(name: string, value: Buffer): Buffer {
+    return sealValue(this.#keys, this.#entropy.bytes(nonceBytes), name, value);
+  }
+
+  unseal(name: string, value: Buffer): Buffer {
+    return unsealValue(this.#keys, { key: name, value });
+  }
+
   /** All keys as they were read or written: another node may have added some that this one did not have. */
-  #take(blocks: Buffer): void {
+  #take(blocks: Buffer, revision: number): void {
+    if (revision < this.#revision) return;
+    this.#revision = revision;
     const { term } = this.#keys.active();
     this.#keys.replace(keysIn(blocks));
     this.#installedMs = timeOf(blocks.subarray(blocks.length - blockBytes));
@@ -190,7 +227,7 @@ class OpenBarrier implements Barrier {
     const root = keyring([rootKey]);
     const locked = await lock.lock(rootKeyKey, rootKey);
     const inner = sealValue(this.#keys, this.#entropy.bytes(nonceBytes), innerRootKey, rootKey);
-    await this.#bare.commit({
+    this.#revision = await this.#bare.commit({
       expect: [...expect, { key: keyringKey, revision }],
       puts: [
         ...puts,

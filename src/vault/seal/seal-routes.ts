@@ -2,6 +2,7 @@ import { formatDuration } from '../../base/duration.ts';
 import { formatInstant } from '../instant.ts';
 import { defineRoute, noFields } from '../routing/define-route.ts';
 import type { Route } from '../routing/route.ts';
+import { snapshotRoutes } from '../snapshot/snapshot-routes.ts';
 import type { SysContext } from '../sys/sys-context.ts';
 import { ceremonyRoutes } from './ceremony-routes.ts';
 
@@ -69,4 +70,5 @@ export const sealRoutes: readonly Route<SysContext>[] = [
     },
   }),
   ...ceremonyRoutes,
+  ...snapshotRoutes,
 ];

@@ -8,6 +8,7 @@ import type { Core, Reply } from '../core.ts';
 import { invalidRequest } from '../faults.ts';
 import type { VaultRequest } from '../routing/route.ts';
 import type { OpenVault } from '../server.ts';
+import { storeSnapshots, sumSeal } from '../snapshot/snapshots.ts';
 import type { SealState } from '../sys/status.ts';
 import type { SealControl } from '../sys/sys-context.ts';
 import { checkRecoveryKey } from './auto-seal.ts';
@@ -211,7 +212,7 @@ export class SealedVault implements Core {
       follow.follow([sealPrefix], () => this.#followSeal(barrier));
       // What was changed before that is not told as a change.
       await barrier.reload();
-      const vault = await this.#options.open(barrier.store, this.#control(rotation), follow);
+      const vault = await this.#options.open(barrier.store, this.#control(barrier, rotation, follow), follow);
       await rotation.start();
       this.#open = new Unsealed({
         vault,
@@ -247,8 +248,14 @@ export class SealedVault implements Core {
     }
   }
 
-  #control(rotation: KeyRotation): SealControl {
-    return { seal: () => void this.seal(), rotation, ceremony: (work) => this.ceremony(work) };
+  #control(barrier: Barrier, rotation: KeyRotation, follow: Following): SealControl {
+    const { store, clock, log } = this.#options;
+    return {
+      seal: () => void this.seal(),
+      rotation,
+      ceremony: (work) => this.ceremony(work),
+      snapshots: storeSnapshots({ store, seal: sumSeal(barrier), following: follow, clock, log }),
+    };
   }
 
   #combined(): Buffer {
