@@ -22,6 +22,10 @@ const subcommands: Readonly<Record<string, () => Promise<Subcommand>>> = {
   'secrets disable': async () => (await import('./secrets-commands.ts')).secretsDisable,
   'secrets tune': async () => (await import('./secrets-commands.ts')).secretsTune,
   'secrets list': async () => (await import('./secrets-commands.ts')).secretsList,
+  'auth enable': async () => (await import('./auth-commands.ts')).authEnable,
+  'auth disable': async () => (await import('./auth-commands.ts')).authDisable,
+  'auth tune': async () => (await import('./auth-commands.ts')).authTune,
+  'auth list': async () => (await import('./auth-commands.ts')).authList,
   'audit enable': async () => (await import('./audit-commands.ts')).auditEnable,
   'audit disable': async () => (await import('./audit-commands.ts')).auditDisable,
   'audit list': async () => (await import('./audit-commands.ts')).auditList,
@@ -62,6 +66,7 @@ Usage: capstan vault COMMAND [options] [arguments]
   login                      Log in, and keep the token for later commands
   read, write, list, delete  Read, write, list and delete at a path
   secrets                    Enable, disable, tune and list secrets engines
+  auth                       Enable, disable, tune and list auth methods
   audit                      Enable, disable and list audit devices
   policy                     Write, read, list and delete policies
   token                      Create, look up, renew and revoke tokens

@@ -18,10 +18,12 @@ export const login: Subcommand = {
   about: `Checks a token with the server and keeps it in ~/.vault-token, from where every later command takes it (unless
 VAULT_TOKEN is set, which goes first). Asks for the token where none is given; - reads it from stdin.
 
+With -method=cert the client certificate logs in that -client-cert and -client-key name.
+
     $ capstan vault login my-token
     $ capstan vault login token=my-token lookup=false`,
   flags: [
-    { name: 'method', kind: 'text', default: 'token', help: 'How to log in; token is the only way here.' },
+    { name: 'method', kind: 'text', default: 'token', help: 'How to log in: token or cert.' },
     { name: 'path', kind: 'text', help: 'Where the auth method is mounted, if not at its name.' },
     { name: 'no-store', kind: 'switch', help: 'Do not keep the token; only print it.' },
     { name: 'no-print', kind: 'switch', help: 'Keep the token; do not print it.' },
@@ -35,7 +37,7 @@ VAULT_TOKEN is set, which goes first). Asks for the token where none is given; -
     if (!store && flags.on('no-print')) throw misuse('-no-store and -no-print cannot be used together');
     const settings = await readSettings(call);
     const client = await call.connectWithoutToken();
-    const secret = await attempt('Error authenticating', authenticate(call, client, settings));
+    const secret = await attempt('Error authenticating', methods[methodName(flags)]!(call, client, settings));
     if (secret.wrapInfo && !store) return printWrapped(call, secret, tokenOnly);
     const { auth } = await attempt('Error extracting token', unwrapped(client, secret));
     const answer: Secret = { ...secret, ...(auth ? { auth } : {}) };
@@ -67,9 +69,17 @@ const environmentGoesFirst =
   'WARNING! The VAULT_TOKEN environment variable is set! The value of this variable will take precedence; if this is ' +
   'unwanted please unset VAULT_TOKEN or update its value accordingly.';
 
+type Authenticate = (call: Call, client: VaultClient, settings: Record<string, string>) => Promise<Secret>;
+
+const methods: Readonly<Record<string, Authenticate>> = { token: lookUp, cert: showCertificate };
+
+function methodName(flags: Call['flags']): string {
+  return barePath(flags.text('method')) || 'token';
+}
+
 async function readSettings({ flags, args, input }: Call): Promise<Record<string, string>> {
-  const method = barePath(flags.text('method')) || 'token';
-  if (method !== 'token') {
+  const method = methodName(flags);
+  if (!Object.hasOwn(methods, method)) {
     throw misuse(
       paragraph(
         `Unknown auth method: ${method}. Use "vault auth list" to see the complete list of auth methods. ` +
@@ -78,16 +88,13 @@ async function readSettings({ flags, args, input }: Call): Promise<Record<string
     );
   }
   const [first, ...others] = args;
-  const named = first !== undefined && !first.includes('=') ? [`token=${first}`, ...others] : args;
+  const bare = method === 'token' && first !== undefined && !first.includes('=');
+  const named = bare ? [`token=${first}`, ...others] : args;
   return asTexts(await parseKeyValues(named, input, 'Error parsing configuration'));
 }
 
 /** What the server knows of the token, in the form in which other auth methods answer a login. */
-async function authenticate(
-  call: Call,
-  client: VaultClient,
-  settings: Record<string, string>,
-): Promise<Secret> {
+async function lookUp(call: Call, client: VaultClient, settings: Record<string, string>): Promise<Secret> {
   const lookup = lookupWanted(settings.lookup);
   const token = (settings.token ?? (await askForToken(call))).trim();
   if (token === '') {
@@ -122,6 +129,19 @@ async function authenticate(
     leaseDurationSeconds: seconds(data.ttl),
     renewable: data.renewable === true,
   });
+}
+
+/** The connection has shown the certificate; `name` says which of the roles it is for. */
+async function showCertificate(
+  { flags }: Call,
+  client: VaultClient,
+  { name = '' }: Record<string, string>,
+): Promise<Secret> {
+  const mount = barePath(flags.text('path')) || 'cert';
+  const body = new Map([['name', name]]);
+  const secret = await client.ask({ method: 'PUT', path: `auth/${mount}/login`, body });
+  if (secret) return secret;
+  throw new Fault('empty response from credential provider', { code: 'vault-client.login', blame: 'peer' });
 }
 
 function lookupWanted(setting: string | undefined): boolean {

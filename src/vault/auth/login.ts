@@ -107,7 +107,7 @@ export interface LoginDeskOptions {
   tokens: Tokens;
   clock: Clock;
   /** Whether a mount has not been disabled. */
-  stands(mount: Mount): Promise<boolean>;
+  stands: (mount: Mount) => Promise<boolean>;
 }
 
 /** Where methods get the tokens for those who have logged in. */

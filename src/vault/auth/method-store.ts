@@ -16,7 +16,10 @@ export interface Work {
 export interface MethodStore {
   get<T>(key: string): Promise<T | undefined>;
   /** In the order of their keys, which are given without `prefix`. */
-  list<T>(prefix: string, page?: { after?: string; limit?: number }): Promise<{ name: string; value: T }[]>;
+  list(
+    prefix: string,
+    page?: { after?: string; limit?: number },
+  ): Promise<{ name: string; value: unknown }[]>;
   /**
    * What `act` writes counts only if all that it read is still so and the mount is still there; else it is asked
    * again. What it throws leaves everything as it was.
@@ -27,20 +30,22 @@ export interface MethodStore {
 }
 
 export function methodStore(store: Store, view: MountView): MethodStore {
-  const parse = <T>(value: Buffer) => JSON.parse(value.toString()) as T;
   return {
     async get<T>(key: string) {
       const entry = await store.get(view.prefix + key);
-      return entry && parse<T>(entry.value);
+      return entry && (JSON.parse(entry.value.toString()) as T);
     },
-    async list<T>(prefix: string, { after, limit }: { after?: string; limit?: number } = {}) {
+    async list(prefix: string, { after, limit }: { after?: string; limit?: number } = {}) {
       const start = view.prefix + prefix;
       const entries = await store.list({
         prefix: start,
         ...(after ? { after: start + after } : {}),
         ...(limit && limit > 0 ? { limit } : {}),
       });
-      return entries.map(({ key, value }) => ({ name: key.slice(start.length), value: parse<T>(value) }));
+      return entries.map(({ key, value }) => ({
+        name: key.slice(start.length),
+        value: JSON.parse(value.toString()) as unknown,
+      }));
     },
     async change<T>(act: (work: Work) => Promise<T>) {
       for (let attempt = 1; ; attempt++) {

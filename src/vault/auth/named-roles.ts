@@ -12,7 +12,7 @@ import { describeTokenSettings, type TokenSettings } from './token-settings.ts';
 /** What every method with roles works on. */
 export interface RolesContext {
   store: MethodStore;
-  mount(): Mount;
+  mount: () => Mount;
 }
 
 export interface RoleKind<Role extends TokenSettings, Fields extends FieldTable> {

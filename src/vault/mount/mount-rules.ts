@@ -44,7 +44,7 @@ const configFields = {
   token_type: 'text',
 } as const satisfies FieldTable;
 
-/** The body of `POST sys/mounts/:path/tune`. */
+/** The body of `POST sys/mounts/:path/tune` and `sys/auth/:path/tune`. */
 export const tuneFields = {
   ...listFields,
   default_lease_ttl: 'text',
@@ -52,10 +52,8 @@ export const tuneFields = {
   description: 'text',
   listing_visibility: 'text',
   options: 'pairs',
+  token_type: 'text',
 } as const satisfies FieldTable;
-
-/** The body of `POST sys/auth/:path/tune`. */
-export const authTuneFields = { ...tuneFields, token_type: 'text' } as const satisfies FieldTable;
 
 /** `pki/` of `pki`, `/pki` and `pki/`. */
 export function mountPath(text: string): string {
@@ -119,7 +117,10 @@ function checkMountPath(path: string): void {
 }
 
 /** A mount with the settings that a tune changes: an empty text leaves a time as it is, `system` resets it. */
-export function tuneMount(mount: Mount, fields: FieldValues<typeof authTuneFields>): Mount {
+export function tuneMount(mount: Mount, fields: FieldValues<typeof tuneFields>): Mount {
+  if (fields.token_type && kindOf(mount) !== 'auth') {
+    throw invalidRequest("'token_type' can only be modified on auth mounts");
+  }
   const defaultLeaseTtlMs = lease('default TTL', fields.default_lease_ttl, mount.defaultLeaseTtlMs);
   const maxLeaseTtlMs = lease('max TTL', fields.max_lease_ttl, mount.maxLeaseTtlMs);
   if (defaultLeaseTtlMs !== 0 && maxLeaseTtlMs !== 0 && maxLeaseTtlMs < defaultLeaseTtlMs) {

@@ -1,6 +1,6 @@
 import { invalidRequest } from '../faults.ts';
 import { authPrefix, describeMount } from '../mount/mount.ts';
-import { authTuneFields, enableFields, mountPath, planMount, tuneMount } from '../mount/mount-rules.ts';
+import { enableFields, mountPath, planMount, tuneFields, tuneMount } from '../mount/mount-rules.ts';
 import { defineRoute, noFields } from '../routing/define-route.ts';
 import type { Route } from '../routing/route.ts';
 import { describeMounts, readTuning } from './mount-routes.ts';
@@ -8,7 +8,7 @@ import type { SysContext } from './sys-context.ts';
 
 export const authRoutes: readonly Route<SysContext>[] = [
   defineRoute('auth/*path/tune', {
-    fields: authTuneFields,
+    fields: tuneFields,
     dataAtTop: true,
     sudo: true,
     on: {

@@ -13,7 +13,7 @@ import { afterUse, checkOrigin, type SecretId } from './secret-id.ts';
 import { findSecretId, removeSecretId } from './secret-id-store.ts';
 
 export interface AppRoleLoginContext extends AppRoleContext {
-  mount(): Mount;
+  mount: () => Mount;
   desk: LoginDesk;
   /** Stands in for a role that is not there: what a login asks of it takes as long, and finds nothing. */
   decoy: AppRole;

@@ -1,7 +1,7 @@
 import { uuid } from '../../../base/entropy.ts';
 import { invalidRequest, unsupportedPath } from '../../faults.ts';
 import { defineRoute, noFields } from '../../routing/define-route.ts';
-import type { FieldTable, FieldValues } from '../../routing/fields.ts';
+import type { FieldTable } from '../../routing/fields.ts';
 import type { Answer, Route } from '../../routing/route.ts';
 import {
   type AppRole,
@@ -171,11 +171,7 @@ function settingRoute({ path, fields: names, shown, reset }: Setting): Route<App
       read: ({ store }, { captures }) => readSetting(store, captures.role_name!, shown),
       update: async (context, { captures, fields }) => {
         if (names.every((name) => isMissing(fields[name]))) throw invalidRequest(`missing ${names[0]}`);
-        await changeRole(
-          context,
-          captures.role_name!,
-          (role) => updateRole(role, fields as FieldValues<typeof appRoleFields>, Infinity).role,
-        );
+        await changeRole(context, captures.role_name!, (role) => updateRole(role, fields, Infinity).role);
         return undefined;
       },
       delete: async ({ store }, { captures }) => {

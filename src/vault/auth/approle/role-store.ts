@@ -21,8 +21,8 @@ const removalSize = 500;
 export interface AppRoleContext {
   store: MethodStore;
   entropy: Entropy;
-  nowMs(): number;
-  maxLeaseMs(): number;
+  nowMs: () => number;
+  maxLeaseMs: () => number;
 }
 
 export function roleNamed(work: Pick<Work, 'get'>, name: string): Promise<AppRole | undefined> {
@@ -60,7 +60,7 @@ export async function finishRemovals(store: MethodStore): Promise<void> {
 async function removeSecretIds(store: MethodStore, role: Pick<AppRole, 'uuid'>): Promise<void> {
   for (const prefix of [`secret-id/${role.uuid}/`, `accessor/${role.uuid}/`]) {
     for (;;) {
-      const page = await store.list<unknown>(prefix, { limit: removalSize });
+      const page = await store.list(prefix, { limit: removalSize });
       if (page.length === 0) break;
       await store.change(async (work) => {
         for (const { name } of page) work.delete(prefix + name);

@@ -123,9 +123,9 @@ async function listAccessors(
 ): Promise<Answer> {
   const role = await roleNamed(store, captures.role_name!);
   if (!role) throw invalidRequest(`role ${JSON.stringify(captures.role_name)} does not exist`);
-  const page = await store.list<SecretId>(`secret-id/${role.uuid}/`, fields);
-  const living = page.filter(({ value }) => !isOver(value, nowMs()));
-  return { data: { keys: living.map(({ value }) => value.accessor) } };
+  const page = await store.list(`secret-id/${role.uuid}/`, fields);
+  const living = page.map(({ value }) => value as SecretId).filter((each) => !isOver(each, nowMs()));
+  return { data: { keys: living.map(({ accessor }) => accessor) } };
 }
 
 type Find = (work: Pick<Work, 'get'>, role: AppRole) => Promise<FoundSecretId | undefined>;

@@ -71,17 +71,18 @@ export async function removeExpired(
   limit: number,
 ): Promise<number> {
   const now = nowMs();
-  const page = await store.list<{ accessor: string }>('expiry/', { limit });
+  const page = await store.list('expiry/', { limit });
   const over = page.filter(({ name }) => Number(name.split('/')[0]) <= now);
   if (over.length === 0) return 0;
   await store.change(async (work) => {
     for (const { name, value } of over) {
+      const { accessor } = value as { accessor: string };
       const [, role, hmac] = name.split('/') as [string, string, string];
       work.delete(`expiry/${name}`);
       // One that was registered anew has another accessor, and stays.
       const now = await work.get<SecretId>(keyOf.secretId({ uuid: role }, hmac));
-      if (now?.accessor === value.accessor) work.delete(keyOf.secretId({ uuid: role }, hmac));
-      work.delete(keyOf.accessor({ uuid: role }, value.accessor));
+      if (now?.accessor === accessor) work.delete(keyOf.secretId({ uuid: role }, hmac));
+      work.delete(keyOf.accessor({ uuid: role }, accessor));
     }
   });
   return over.length;

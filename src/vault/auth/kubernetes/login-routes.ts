@@ -15,7 +15,7 @@ import { namespaceSelector } from './namespace-selector.ts';
 export interface KubernetesContext extends RolesContext {
   desk: LoginDesk;
   log: Log;
-  cluster(config: KubernetesConfig): Promise<Cluster>;
+  cluster: (config: KubernetesConfig) => Promise<Cluster>;
 }
 
 export const loginRoutes: readonly Route<KubernetesContext>[] = [
