@@ -1,19 +1,17 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { Fault } from '../../base/fault.ts';
-import { httpClient } from '../../wire/http-client.ts';
-import { type Certificate, certificatePem } from '../../x509/certificate.ts';
-import { type CertificateList, crlPem, readCrl } from '../../x509/crl.ts';
+import type { Certificate } from '../../x509/certificate.ts';
+import { crlPem } from '../../x509/crl.ts';
 import { findExtension, readCrlDistributionPoints } from '../../x509/extension.ts';
 import { oids } from '../../x509/oid.ts';
-import { decodePem } from '../../x509/pem.ts';
 import { readDocument } from '../certificate/document.ts';
 import { readBytes } from '../certificate/file.ts';
-import { certificatesOf, readInput, readInputBytes } from '../certificate/input.ts';
-import { readRoots } from '../certificate/roots.ts';
+import { certificatesOf, readInput } from '../certificate/input.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { judgeCrl } from './judge.ts';
 import { printCrl } from './print.ts';
 import { printCrlJson } from './print-json.ts';
+import { crlFault, isUrl, readList } from './source.ts';
 
 const help = `Prints a certificate revocation list in words, as JSON or as PEM, and says whether it is
 valid: signed by its CA, whose certificate has not expired, and not past its next update.
@@ -111,59 +109,6 @@ function distributionPoint({ extensions }: Certificate, from: string): string {
   throw crlFault('distribution-point', `failed to get CRL distribution points from ${from}`);
 }
 
-const isUrl = (text: string) => /^https?:\/\//i.test(text);
-
-interface Access {
-  roots: string | undefined;
-  insecure: boolean;
-}
-
-async function readList(
-  source: string | undefined,
-  access: Access,
-  context: CommandContext,
-): Promise<CertificateList> {
-  const { bytes, from } =
-    source !== undefined && isUrl(source)
-      ? { bytes: await download(source, access, context), from: source }
-      : await readInputBytes(source, context);
-  if (bytes.length === 0) throw crlFault('empty', `${from} is empty`);
-  try {
-    return readCrl(derOf(bytes, from));
-  } catch (error) {
-    if (!(error instanceof Fault) || error.code.startsWith('cli.')) throw error;
-    throw new Fault(`error parsing ${from}: ${error.message}`, { code: error.code, blame: error.blame });
-  }
-}
-
-function derOf(bytes: Buffer, from: string): Buffer {
-  if (!bytes.includes('-----BEGIN ')) return bytes;
-  const blocks = decodePem(bytes.toString('utf8'));
-  const list = blocks.find(({ label }) => label === 'X509 CRL');
-  if (list) return list.bytes;
-  const found = [...new Set(blocks.map(({ label }) => label))].join(', ');
-  throw crlFault('absent', `${from} holds no revocation list${found && `, only ${found}`}`);
-}
-
-async function download(url: string, { roots, insecure }: Access, context: CommandContext): Promise<Buffer> {
-  const ca = roots === undefined ? undefined : (await readRoots(roots, context.cwd)).map(certificatePem);
-  const client = httpClient({ insecure, ...(ca ? { ca: ca.join('') } : {}) });
-  try {
-    const { status, body } = await client.send({ method: 'GET', url, signal: context.signal });
-    if (status === 200) return body;
-    throw new Fault(`error downloading crl: status code ${status}`, {
-      code: 'cli.crl.status',
-      blame: 'peer',
-    });
-  } finally {
-    client.close();
-  }
-}
-
 function usageFault(message: string): Fault {
   return new Fault(message, { code: 'cli.usage', blame: 'caller', fix: 'see capstan crl inspect --help' });
-}
-
-function crlFault(kind: string, message: string): Fault {
-  return new Fault(message, { code: `cli.crl.${kind}`, blame: 'caller' });
 }
