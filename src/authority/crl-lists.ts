@@ -2,6 +2,7 @@ import { findIssuer } from './holdings.ts';
 import type { Ledger } from './ledger.ts';
 import { type Crl, ListKeeper } from './list-keeper.ts';
 import { allLists, listId, listSigner } from './list-signer.ts';
+import { claimUnclaimed } from './unclaimed.ts';
 
 /** The revocation lists of an authority's issuers, each made when it is asked for and is not there as it should be. */
 export interface CrlLists {
@@ -32,6 +33,7 @@ export function crlLists(ledger: Ledger): CrlLists {
     complete: async (reference) => of(reference).complete(),
     delta: async (reference) => of(reference).delta(),
     async rotate() {
+      await claimUnclaimed(ledger);
       const warnings: string[] = [];
       for (const [id, issuers] of allLists(ledger.holdings())) {
         if (!issuers.some(({ keyId }) => keyId !== undefined)) continue;

@@ -30,6 +30,7 @@ import { revocationKeysBelow } from './revocation-keys.ts';
 import { type RevocationSettings, revocationSettings } from './revocation-settings.ts';
 import { readRevoked } from './revoked.ts';
 import { urlsOf } from './signing-issuer.ts';
+import { claimUnclaimed } from './unclaimed.ts';
 
 export interface Crl {
   der: Buffer;
@@ -86,6 +87,8 @@ export class ListKeeper {
       const { settings, held } = making;
       const { complete } = held.record;
       const due = wanted || isStale(complete, making);
+      // It may be due because its issuer has come back.
+      if (due) await claimUnclaimed(this.#ledger);
       const idle = settings.disable || (settings.autoRebuild && !due);
       const waiting = idle ? [] : await this.#waiting(takenAtOnce);
       if (complete && !due && waiting.length === 0) return this.#served(complete);

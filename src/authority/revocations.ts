@@ -1,9 +1,9 @@
 import type { Entry } from '../store/store.ts';
-import { type Certificate, isSignedBy, readCertificate, serialText } from '../x509/certificate.ts';
+import { type Certificate, readCertificate, serialText } from '../x509/certificate.ts';
 import type { RevocationReason } from '../x509/crl.ts';
-import { sameName } from '../x509/name.ts';
 import type { Holdings } from './holdings.ts';
-import type { Issuer } from './issuer.ts';
+import { signerAmong } from './issued-by.ts';
+import { type RevokedIssuer, revokeIssuer } from './issuer-revocation.ts';
 import { type Ledger, storedSerial } from './ledger.ts';
 import { listId } from './list-signer.ts';
 import { refused } from './refused.ts';
@@ -31,6 +31,7 @@ export interface Revocations {
    *   (another certificate has its serial), `.issuer` (it is an issuer's own), `.expired`
    */
   revoke(what: string | Certificate, options?: { reason?: RevocationReason }): Promise<RevokeResult>;
+  revokeIssuer(reference: string): Promise<RevokedIssuer>;
   status(serial: string): Promise<Revoked | undefined>;
   /** Colon-parted serials of what was revoked, in order. */
   serials(range: { after?: string; limit?: number }): Promise<string[]>;
@@ -98,6 +99,7 @@ export function storedRevocations(ledger: Ledger): Revocations {
 
   return {
     revoke,
+    revokeIssuer: (reference) => revokeIssuer(ledger, reference),
     async status(serial) {
       const entry = await store.get(where.revoked(storedSerial(serial)));
       return entry && readRevoked(entry.value);
@@ -132,13 +134,6 @@ function known(what: string | Certificate, kept: Entry | undefined): Certificate
     );
   }
   return what;
-}
-
-function signerAmong(issuers: readonly Issuer[], certificate: Certificate): Issuer | undefined {
-  return issuers.find(
-    (issuer) =>
-      sameName(issuer.certificate.subject, certificate.issuer) && isSignedBy(certificate, issuer.certificate),
-  );
 }
 
 function assertNoIssuers(serial: string, { issuers }: Holdings): void {

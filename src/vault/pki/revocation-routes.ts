@@ -5,9 +5,10 @@ import { type PrivateKey, readPrivateKey, samePublicKey } from '../../x509/key.t
 import { type Signer, signerOf, verifySignature } from '../../x509/signature.ts';
 import { invalidRequest, rejected } from '../faults.ts';
 import { formatInstant } from '../instant.ts';
-import { defineRoute } from '../routing/define-route.ts';
+import { defineRoute, noFields } from '../routing/define-route.ts';
 import type { FieldTable, FieldValues } from '../routing/fields.ts';
 import type { Answer, Route } from '../routing/route.ts';
+import { describeIssuer } from './issuer-care-routes.ts';
 
 const revokeFields = { serial_number: 'text', certificate: 'text' } as const satisfies FieldTable;
 const keyFields = { ...revokeFields, private_key: 'text' } as const satisfies FieldTable;
@@ -25,6 +26,10 @@ export const revocationRoutes: readonly Route<Authority>[] = [
   defineRoute('revoke-with-key', {
     fields: keyFields,
     on: { update: (authority, { fields }) => revokeWithKey(authority, fields) },
+  }),
+  defineRoute('issuer/:issuer_ref/revoke', {
+    fields: noFields,
+    on: { update: (authority, { captures }) => revokeIssuer(authority, captures.issuer_ref!) },
   }),
   defineRoute('certs/revoked', {
     fields: pageFields,
@@ -90,6 +95,34 @@ async function revoke(authority: Authority, what: string | Certificate): Promise
     }
     throw error;
   }
+}
+
+async function revokeIssuer(authority: Authority, reference: string): Promise<Answer> {
+  const { issuer, already, selfSigned, hasParent } = await authority.revocations.revokeIssuer(reference);
+  if (already) return describeIssuer(authority, issuer);
+  const warnings = [
+    ...(selfSigned
+      ? [
+          'This issuer is a self-signed (potentially root) certificate. This means it may not be considered revoked ' +
+            "if there is not an external, cross-signed variant of this certificate. This issuer's serial number " +
+            'will not appear on its own CRL.',
+        ]
+      : []),
+    ...(hasParent
+      ? []
+      : [
+          'This issuer lacks another parent issuer within the mount. This means it will not appear on any other CRLs ' +
+            "and may not be considered revoked by clients. Consider adding this issuer to its issuer's CRL as well " +
+            'if it is not self-signed.',
+        ]),
+    ...(authority.defaults().issuerId === issuer.id
+      ? [
+          'This issuer is currently configured as the default issuer for this mount; operations such as certificate ' +
+            'issuance may not work until a new default issuer is selected.',
+        ]
+      : []),
+  ];
+  return { ...describeIssuer(authority, issuer), warnings };
 }
 
 /** Whoever holds a certificate's key may have it revoked. */
