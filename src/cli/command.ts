@@ -16,6 +16,8 @@ export interface CommandContext {
   entropy: Entropy;
   /** Aborts when the user asks to stop (Ctrl-C, SIGTERM). Long-running commands end cleanly on it. */
   signal: AbortSignal;
+  /** Runs `act` whenever the user asks to read files anew (SIGHUP), until the answer is called. Absent where nobody can. */
+  onHangup?: (act: () => void) => () => void;
 }
 
 /** One command, or a group of them (`capstan vault ...`) that looks at its first argument. */

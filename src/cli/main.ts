@@ -34,6 +34,10 @@ export async function main(process: NodeJS.Process): Promise<void> {
     clock: systemClock,
     entropy: systemEntropy,
     signal: stop.signal,
+    onHangup(act) {
+      process.on('SIGHUP', act);
+      return () => void process.off('SIGHUP', act);
+    },
   };
   // A reader that leaves early (`capstan ... | head`) is no error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {

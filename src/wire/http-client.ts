@@ -13,6 +13,8 @@ export interface HttpClientOptions {
   serverName?: string;
   /** Accept any server certificate. Only for what the user asked for by name (`--insecure`). */
   insecure?: boolean;
+  /** A Unix socket to reach the server by, whatever host the URL names. */
+  socketPath?: string;
   /** How long a request may wait for its answer's head, in real milliseconds. */
   timeoutMs?: number;
 }
@@ -45,7 +47,7 @@ export interface HttpClient {
 const bodyLimitBytes = 64 * 2 ** 20;
 
 export function httpClient(options: HttpClientOptions = {}): HttpClient {
-  const { ca, clientCertificate, clientKey, serverName, insecure, timeoutMs = 60_000 } = options;
+  const { ca, clientCertificate, clientKey, serverName, insecure, socketPath, timeoutMs = 60_000 } = options;
   const tls = {
     ...(ca === undefined ? {} : { ca }),
     ...(clientCertificate === undefined ? {} : { cert: clientCertificate, key: clientKey }),
@@ -72,6 +74,7 @@ export function httpClient(options: HttpClientOptions = {}): HttpClient {
         method: request.method,
         headers: { ...contentLength(request), ...request.headers },
         agent: secure ? agents['https:'] : agents['http:'],
+        ...(socketPath === undefined ? {} : { socketPath }),
         ...(request.signal ? { signal: request.signal } : {}),
       });
       const wait = () =>

@@ -1,5 +1,7 @@
+import { once } from 'node:events';
+import { chmod, chown, lstat, unlink } from 'node:fs/promises';
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
-import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
+import { type AddressInfo, connect, type Server as NetServer, type Socket } from 'node:net';
 import { Fault } from '../base/fault.ts';
 
 export interface ListenAddress {
@@ -26,14 +28,25 @@ export function parseListenAddress(text: string): ListenAddress {
   return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
 }
 
-export function formatAddress({ host, port }: ListenAddress): string {
+/** A socket of this machine's file system. */
+export interface UnixAddress {
+  path: string;
+  /** Of the socket file: `0o600`. Whoever may write it may connect. */
+  mode?: number;
+  uid?: number;
+  gid?: number;
+}
+
+export function formatAddress(address: ListenAddress | UnixAddress): string {
+  if ('path' in address) return address.path;
+  const { host, port } = address;
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** A listening server. */
-export interface Listening {
+export interface Listening<Address = ListenAddress> {
   /** Where it listens, the port that was picked included. */
-  address: ListenAddress;
+  address: Address;
   /**
    * Stops accepting, lets requests under way finish for `graceMs`, then cuts what is left. Idle keep-alive
    * connections end at once.
@@ -51,7 +64,10 @@ export type StreamServer = NetServer &
  * @throws Fault `wire.listen.busy` (the port is taken), `wire.listen.denied`, `wire.listen.failed`; each names
  *   the address and the mend.
  */
-export async function listen(server: StreamServer, address: ListenAddress): Promise<Listening> {
+export async function listen<Address extends ListenAddress | UnixAddress>(
+  server: StreamServer,
+  address: Address,
+): Promise<Listening<Address>> {
   // Go clients pool connections for 90 s; a server that hangs up first makes them see a reset.
   server.keepAliveTimeout = 120_000;
   server.headersTimeout = 125_000;
@@ -60,15 +76,39 @@ export async function listen(server: StreamServer, address: ListenAddress): Prom
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
+  if ('path' in address) await removeStale(address.path);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenFault(error, address)));
-    server.listen(address.port, address.host, resolve);
+    if ('path' in address) server.listen(address.path, resolve);
+    else server.listen(address.port, address.host, resolve);
   });
-  const bound = server.address() as AddressInfo;
+  if ('path' in address) await setOwner(address);
+  const bound =
+    'path' in address ? address : { host: address.host, port: (server.address() as AddressInfo).port };
   return {
-    address: { host: address.host, port: bound.port },
+    address: bound as Address,
     close: (graceMs = 1_000) => close(server, sockets, graceMs),
   };
+}
+
+/** A socket file that a process left which was killed: nobody listens, and none can be made in its place. */
+async function removeStale(path: string): Promise<void> {
+  const there = await lstat(path).catch(() => undefined);
+  if (!there?.isSocket()) return;
+  const probe = connect(path);
+  const answers = await once(probe, 'connect').then(
+    () => true,
+    () => false,
+  );
+  probe.destroy();
+  if (!answers) await unlink(path).catch(() => {});
+}
+
+async function setOwner({ path, mode, uid, gid }: UnixAddress): Promise<void> {
+  if (mode !== undefined) await chmod(path, mode);
+  if (uid === undefined && gid === undefined) return;
+  const { uid: ownUid, gid: ownGid } = await lstat(path);
+  await chown(path, uid ?? ownUid, gid ?? ownGid);
 }
 
 function close(server: StreamServer, sockets: ReadonlySet<Socket>, graceMs: number): Promise<void> {
@@ -84,13 +124,16 @@ function close(server: StreamServer, sockets: ReadonlySet<Socket>, graceMs: numb
   });
 }
 
-function listenFault(error: NodeJS.ErrnoException, address: ListenAddress): Fault {
+function listenFault(error: NodeJS.ErrnoException, address: ListenAddress | UnixAddress): Fault {
   const where = formatAddress(address);
   if (error.code === 'EADDRINUSE') {
     return new Fault(`${where} is already in use`, {
       code: 'wire.listen.busy',
       blame: 'operator',
-      fix: 'stop what listens there, or choose another address (port 0 takes any free port)',
+      fix:
+        'path' in address
+          ? 'stop what listens there, or choose another address'
+          : 'stop what listens there, or choose another address (port 0 takes any free port)',
       cause: error,
     });
   }
@@ -98,7 +141,7 @@ function listenFault(error: NodeJS.ErrnoException, address: ListenAddress): Faul
     return new Fault(`listening on ${where} is not permitted`, {
       code: 'wire.listen.denied',
       blame: 'operator',
-      fix: 'choose a port above 1023',
+      fix: 'path' in address ? 'choose a folder that this user may write' : 'choose a port above 1023',
       cause: error,
     });
   }

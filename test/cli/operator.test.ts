@@ -10,10 +10,11 @@ import { memoryStore } from '../../src/store/memory.ts';
 import type { AutoSeal } from '../../src/vault/seal/auto-seal.ts';
 import { startSealedVault } from '../../src/vault/seal/sealed-server.ts';
 import { staticSeal } from '../../src/vault/seal/static-seal.ts';
+import { systemDialer } from '../../src/wire/dialer.ts';
+import { formatAddress } from '../../src/wire/http-server.ts';
 import { program, root } from '../support/capstan.ts';
 import { runInProcess, runTranscript } from '../support/transcript.ts';
 import { noSinks } from '../support/vault.ts';
-import { systemDialer } from '../../src/wire/dialer.ts';
 
 async function withServer(use: (address: string) => Promise<void>, autoSeal?: AutoSeal): Promise<void> {
   const server = await startSealedVault({
@@ -24,10 +25,10 @@ async function withServer(use: (address: string) => Promise<void>, autoSeal?: Au
     openSink: noSinks,
     dialer: systemDialer,
     autoSeal,
-    listen: { host: '127.0.0.1', port: 0 },
+    listeners: [{ at: { host: '127.0.0.1', port: 0 } }],
   });
   try {
-    await use(`http://127.0.0.1:${server.address.port}`);
+    await use(`http://${formatAddress(server.addresses[0]!)}`);
   } finally {
     await server.close();
   }

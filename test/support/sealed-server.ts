@@ -5,8 +5,9 @@ import { memoryStore } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { AutoSeal } from '../../src/vault/seal/auto-seal.ts';
 import { startSealedVault } from '../../src/vault/seal/sealed-server.ts';
-import { callVault, noSinks, type VaultReply } from './vault.ts';
 import { systemDialer } from '../../src/wire/dialer.ts';
+import { formatAddress } from '../../src/wire/http-server.ts';
+import { callVault, noSinks, type VaultReply } from './vault.ts';
 
 export interface SealedServer {
   address: string;
@@ -32,9 +33,9 @@ export async function sealedServer(settings: SealedServerSettings = {}): Promise
     ...{ store, clock, entropy, log, autoSeal },
     openSink: noSinks,
     dialer: systemDialer,
-    listen: { host: '127.0.0.1', port: 0 },
+    listeners: [{ at: { host: '127.0.0.1', port: 0 } }],
   });
-  const address = `http://127.0.0.1:${server.address.port}`;
+  const address = `http://${formatAddress(server.addresses[0]!)}`;
   return {
     address,
     store,

@@ -362,13 +362,13 @@ test('no server, no name and no TLS are told in words that can be looked up', as
   });
 });
 
-test.each(['127.0.0.1:8200', 'localhost', 'unix:///run/vault.sock', 'http://'])(
+test.each(['127.0.0.1:8200', 'localhost', 'unix://run/vault.sock', 'http://'])(
   '%s is no address, and the message shows how one looks',
   async (address) => {
     expect(await vault(['read', 'a'], { env: { VAULT_ADDR: address } })).toEqual({
       status: 2,
       stdout: '',
-      stderr: `failed to create client: "${address}" is not an address; write it like http://127.0.0.1:8200\n`,
+      stderr: `failed to create client: "${address}" is not an address; write it like http://127.0.0.1:8200 or unix:///run/vault.sock\n`,
     });
   },
 );

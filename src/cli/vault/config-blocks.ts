@@ -1,6 +1,6 @@
 import { describeError, Fault } from '../../base/fault.ts';
 import { type HclItem, type HclValue, isHclObject, parseHcl, parseHclJson } from '../../vault/policy/hcl.ts';
-import { boolean } from '../../vault/routing/coerce.ts';
+import { boolean, durationMs } from '../../vault/routing/coerce.ts';
 
 /** The settings of one block, by name; those that were read are taken out. */
 export interface Settings {
@@ -42,19 +42,26 @@ export function refuseRest({ where, items }: Settings): void {
 
 /** The one block `name "type" { ... }`; as JSON `"name": {"type": {...}}` is the same. */
 export function stanza(top: Settings, name: string, types: readonly string[]): Settings {
+  const found = stanzas(top, name, types);
+  if (found.length > 1) throw configFault(`there may be one ${name} only`);
+  return found[0]!;
+}
+
+/** All such blocks, of which there must be one. */
+export function stanzas(top: Settings, name: string, types: readonly string[]): Settings[] {
   const found = (top.items.get(name) ?? []).flatMap(typed);
   top.items.delete(name);
   const wanted = types.map((type) => `${name} "${type}" { ... }`).join(' or ');
   if (found.length === 0) throw configFault(`${wanted} is missing`);
-  if (found.length > 1) throw configFault(`there may be one ${name} only`);
-  const [item] = found as [HclItem];
-  const [, type = ''] = item.keys;
-  if (!types.includes(type) || item.keys.length > 2 || !isHclObject(item.value)) {
-    throw configFault(
-      `${name} ${JSON.stringify(type)} (line ${item.at.line}) is not supported; use ${wanted}`,
-    );
-  }
-  return settings(item.value.items, `${name} "${type}": `, type);
+  return found.map((item) => {
+    const [, type = ''] = item.keys;
+    if (!types.includes(type) || item.keys.length > 2 || !isHclObject(item.value)) {
+      throw configFault(
+        `${name} ${JSON.stringify(type)} (line ${item.at.line}) is not supported; use ${wanted}`,
+      );
+    }
+    return settings(item.value.items, `${name} "${type}": `, type);
+  });
 }
 
 function typed(item: HclItem): readonly HclItem[] {
@@ -101,4 +108,26 @@ export function flag(from: Settings, name: string): boolean | undefined {
 export function mustBe(from: Settings, name: string, wanted: boolean, why: string): void {
   if ((flag(from, name) ?? wanted) !== wanted)
     throw configFault(`${from.where}${name}: ${why}; set it to ${wanted}`);
+}
+
+/** A whole number above zero, in quotes or without. */
+export function count(from: Settings, name: string): number | undefined {
+  const value = take(from, name);
+  if (value === undefined) return undefined;
+  const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
+  if (typeof number === 'number' && Number.isSafeInteger(number) && number > 0) return number;
+  throw configFault(`${from.where}${name} takes a whole number above zero`);
+}
+
+/** Milliseconds of a duration above zero: seconds, or as Go writes it. */
+export function spanMs(from: Settings, name: string): number | undefined {
+  const value = take(from, name);
+  if (value === undefined) return undefined;
+  try {
+    const ms = durationMs(value);
+    if (ms > 0) return ms;
+  } catch (error) {
+    throw configFault(`${from.where}${name}: ${describeError(error)}`, error);
+  }
+  throw configFault(`${from.where}${name} takes a duration above zero`);
 }

@@ -129,9 +129,16 @@ export async function readConnection(flags: Flags, { env, cwd }: CommandContext)
   requireSwitches(env);
   const wrapMs = flags.durationMs('wrap-ttl');
   const instead = flags.on('output-curl-string') ? 'curl' : flags.on('output-policy') ? 'policy' : undefined;
+  const written = flags.text('agent-address') || flags.text('address') || 'https://127.0.0.1:8200';
+  const [, socketPath] = /^unix:\/\/(\/.+)$/i.exec(written) ?? [];
   return {
-    address: requireAddress(flags.text('agent-address') || flags.text('address') || 'https://127.0.0.1:8200'),
-    http: { ...(await readTls(files, flags, cwd)), timeoutMs: requestTimeoutMs(env) },
+    // What speaks HTTP over a socket of this machine has no name.
+    address: socketPath === undefined ? requireAddress(written) : 'http://localhost',
+    http: {
+      ...(await readTls(files, flags, cwd)),
+      timeoutMs: requestTimeoutMs(env),
+      ...(socketPath === undefined ? {} : { socketPath }),
+    },
     headers: { 'X-Vault-Request': 'true', ...namespaceHeader(flags), ...extraHeaders(flags) },
     retries: requestRetries(env),
     followRedirect: !flags.on('disable-redirects'),
@@ -145,7 +152,7 @@ function requireAddress(address: string): string {
   if (/^https?:\/\//i.test(address) && URL.canParse(address)) return address;
   throw new Failure(
     2,
-    `failed to create client: ${JSON.stringify(address)} is not an address; write it like http://127.0.0.1:8200`,
+    `failed to create client: ${JSON.stringify(address)} is not an address; write it like http://127.0.0.1:8200 or unix:///run/vault.sock`,
   );
 }
 

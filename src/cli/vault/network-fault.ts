@@ -32,6 +32,8 @@ function reason(error: NetworkError | undefined): string | undefined {
   // A name with several addresses fails with an error for each; the last one tried is the one told.
   const last = error?.errors?.at(-1) ?? error;
   if (!last) return undefined;
+  const unix = last.address !== undefined && last.port === undefined ? unixReason(last) : undefined;
+  if (unix) return unix;
   const to = last.address?.includes(':') ? `[${last.address}]:${last.port}` : `${last.address}:${last.port}`;
   switch (last.code) {
     case 'ECONNREFUSED':
@@ -57,6 +59,17 @@ function reason(error: NetworkError | undefined): string | undefined {
         tlsReason(last) ?? (/no answer within/.test(last.message) ? 'context deadline exceeded' : undefined)
       );
   }
+}
+
+/** Of a socket in the file system, whose address is its path. */
+function unixReason({ code, address }: NetworkError): string | undefined {
+  const reasons: Readonly<Record<string, string>> = {
+    ENOENT: 'no such file or directory',
+    ECONNREFUSED: 'connection refused',
+    EACCES: 'permission denied',
+  };
+  const why = reasons[code ?? ''];
+  return why && `dial unix ${address}: connect: ${why}`;
 }
 
 function tlsReason({ code, cert, host = '' }: NetworkError): string | undefined {

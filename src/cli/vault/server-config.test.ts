@@ -14,24 +14,31 @@ disable_mlock = true
 ui = false
 `;
   expect(read(source)).toEqual({
-    listen: { host: '127.0.0.1', port: 8_300 },
-    tls: undefined,
+    listeners: [
+      {
+        at: { host: '127.0.0.1', port: 8_300 },
+        tls: undefined,
+        limits: { bodyBytes: 33_554_432, sendMs: 90_000, jsonDepth: 300 },
+      },
+    ],
     storage: { path: '/var/lib/capstan' },
     apiAddress: 'http://127.0.0.1:8300',
     logLevel: 'warn',
+    logFormat: 'json',
+    logFile: undefined,
   });
 });
 
 test('TLS is on where it is not put off, and takes both files', () => {
   const source = (lines: string) => `listener "tcp" {\n${lines}\n}\n${storage}`;
   const files = 'tls_cert_file = "a.pem"\ntls_key_file = "a.key"';
-  expect(read(source(files))).toMatchObject({
-    listen: { host: '127.0.0.1', port: 8_200 },
-    tls: { certFile: 'a.pem', keyFile: 'a.key' },
+  expect(read(source(files)).listeners[0]).toMatchObject({
+    at: { host: '127.0.0.1', port: 8_200 },
+    tls: { certFile: 'a.pem', keyFile: 'a.key', minVersion: 'TLSv1.2', clientCertificates: 'asked' },
   });
-  expect(read(source(`${files}\ntls_disable = "false"`)).tls).toBeDefined();
+  expect(read(source(`${files}\ntls_disable = "false"`)).listeners[0]!.tls).toBeDefined();
   for (const off of ['1', '"1"', 'true', '"true"']) {
-    expect(read(source(`tls_disable = ${off}`)).tls).toBeUndefined();
+    expect(read(source(`tls_disable = ${off}`)).listeners[0]!.tls).toBeUndefined();
   }
   expect(() => read(source(''))).toThrow('listener "tcp": tls_cert_file is missing');
   expect(() => read(source('tls_cert_file = "a"'))).toThrow('tls_key_file is missing');
@@ -43,7 +50,7 @@ test('JSON says the same', () => {
     storage: { capstan: { path: 'data' } },
   };
   expect(read(JSON.stringify(json))).toMatchObject({
-    listen: { host: '::1', port: 8_200 },
+    listeners: [{ at: { host: '::1', port: 8_200 } }],
     storage: { path: 'data' },
   });
 });
@@ -57,14 +64,16 @@ test.each([
   ['api_addr = 5', 'api_addr takes a text in quotes'],
   ['log_level = "a"\nlog_level = "b"', 'log_level may be set once only'],
   [storage, 'there may be one storage only'],
-  ['listener "unix" { address = "/a" }', 'there may be one listener only'],
+  ['log_format = "xml"', 'log_format "xml" is not known; use "json" or "standard"'],
+  ['listener "udp" { address = "/a" }', 'listener "udp" (line 6) is not supported'],
+  ['listener "unix" {}', 'listener "unix": address is missing'],
   ['}', 'At 6:1'],
 ])('%s is refused by name', (line, message) => {
   expect(() => read(`${listener}${storage}${line}`)).toThrow(message);
 });
 
 test('what is missing or of another kind is told', () => {
-  expect(() => read(storage)).toThrow('listener "tcp" { ... } is missing');
+  expect(() => read(storage)).toThrow('listener "tcp" { ... } or listener "unix" { ... } is missing');
   expect(() => read(listener)).toThrow(
     'storage "file" { ... } or storage "capstan" { ... } or storage "postgresql" { ... } is missing',
   );
@@ -93,4 +102,64 @@ test('a database is told by its address, which the environment may hold instead'
   );
   expect(() => read(database('ha_enabled = "false"'), env)).toThrow('any number of nodes');
   expect(() => read(database('table = "a"'), env)).toThrow('storage "postgresql": table (line 6) is not');
+});
+
+test('several listeners, with what each takes', () => {
+  const source = `${listener}listener "unix" {
+  address = "/run/capstan.sock"
+  socket_mode = "660"
+  socket_group = "1000"
+  max_request_size = 1024
+  max_request_duration = "5s"
+  max_json_depth = "10"
+}
+listener "tcp" {
+  address = "0.0.0.0:8201"
+  tls_cert_file = "a.pem"
+  tls_key_file = "a.key"
+  tls_min_version = "tls13"
+  tls_client_ca_file = "ca.pem"
+  tls_require_and_verify_client_cert = true
+}
+log_format = "standard"
+log_file = "vault.log"
+${storage}`;
+  const config = read(source);
+  expect(config).toMatchObject({ logFormat: 'standard', logFile: 'vault.log' });
+  expect(config.listeners.slice(1)).toEqual([
+    {
+      at: { path: '/run/capstan.sock', mode: 0o660, gid: 1000 },
+      tls: undefined,
+      limits: { bodyBytes: 1_024, sendMs: 5_000, jsonDepth: 10 },
+    },
+    {
+      at: { host: '0.0.0.0', port: 8_201 },
+      tls: {
+        ...{ certFile: 'a.pem', keyFile: 'a.key', minVersion: 'TLSv1.3' },
+        ...{ clientCaFile: 'ca.pem', clientCertificates: 'required' },
+      },
+      limits: { bodyBytes: 33_554_432, sendMs: 90_000, jsonDepth: 300 },
+    },
+  ]);
+});
+
+test.each([
+  ['tls_min_version = "tls11"', 'tls_min_version "tls11" is not supported; use "tls12" or "tls13"'],
+  [
+    'tls_require_and_verify_client_cert = true\n tls_disable_client_certs = true',
+    'tls_require_and_verify_client_cert and tls_disable_client_certs exclude each other',
+  ],
+  ['max_request_size = 0', 'max_request_size takes a whole number above zero'],
+  ['max_request_duration = "-1s"', 'max_request_duration takes a duration above zero'],
+  ['max_request_duration = "soon"', 'max_request_duration: time: invalid duration "soon"'],
+  ['socket_mode = "660"', 'socket_mode (line 3) is not supported'],
+])('a listener with %s is refused', (line, message) => {
+  expect(() => read(`listener "tcp" {\n tls_disable = true\n ${line}\n}\n${storage}`)).toThrow(message);
+});
+
+test.each([
+  ['socket_mode = "rw"', 'socket_mode takes three octal digits, such as "660"'],
+  ['socket_user = "root"', 'socket_user takes a number, as "id" prints it'],
+])('a socket with %s is refused', (line, message) => {
+  expect(() => read(`listener "unix" {\n address = "/a"\n ${line}\n}\n${storage}`)).toThrow(message);
 });

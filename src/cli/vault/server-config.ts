@@ -1,27 +1,21 @@
-import { type ListenAddress, parseListenAddress } from '../../wire/http-server.ts';
-import {
-  configFault,
-  flag,
-  mustBe,
-  readBlocks,
-  refuseRest,
-  type Settings,
-  stanza,
-  text,
-} from './config-blocks.ts';
+import type { LogFormat } from '../../base/log.ts';
+import { configFault, mustBe, readBlocks, refuseRest, stanza, stanzas, text } from './config-blocks.ts';
+import { type ListenerConfig, listenerTypes, readListener } from './listener-config.ts';
 import { readSeal, type SealConfig } from './seal-config.ts';
 import { readStorage, type StorageConfig, storageTypes } from './storage.ts';
 
 /** What a server's configuration file says. */
 export interface ServerConfig {
-  listen: ListenAddress;
-  /** Paths of PEM files; plain HTTP where absent. */
-  tls: { certFile: string; keyFile: string } | undefined;
+  /** At least one. */
+  listeners: readonly ListenerConfig[];
   storage: StorageConfig;
   /** Where absent, shares of an unseal key unseal. */
   seal: SealConfig | undefined;
   apiAddress: string | undefined;
   logLevel: string | undefined;
+  logFormat: LogFormat;
+  /** Where the log goes besides stderr. */
+  logFile: string | undefined;
 }
 
 /**
@@ -36,34 +30,24 @@ export function readServerConfig(
   env: Readonly<Record<string, string | undefined>>,
 ): ServerConfig {
   const top = readBlocks(source);
-  const listener = stanza(top, 'listener', ['tcp']);
+  const listeners = stanzas(top, 'listener', listenerTypes);
   const storage = stanza(top, 'storage', storageTypes);
   mustBe(top, 'disable_mlock', true, 'memory is not locked here');
   mustBe(top, 'ui', false, 'there is no user interface here');
   const config: ServerConfig = {
-    listen: listenAddress(text(listener, 'address') ?? '127.0.0.1:8200'),
-    tls: tlsFiles(listener),
+    listeners: listeners.map(readListener),
     storage: readStorage(storage, env),
     seal: readSeal(top, env),
     apiAddress: text(top, 'api_addr'),
     logLevel: text(top, 'log_level'),
+    logFormat: logFormat(text(top, 'log_format')),
+    logFile: text(top, 'log_file'),
   };
-  for (const read of [top, listener, storage]) refuseRest(read);
+  for (const read of [top, ...listeners, storage]) refuseRest(read);
   return config;
 }
 
-function listenAddress(address: string): ListenAddress {
-  // The port may be left out, and is Vault's then.
-  return parseListenAddress(/:\d+$/.test(address) ? address : `${address}:8200`);
-}
-
-function tlsFiles(listener: Settings): ServerConfig['tls'] {
-  const disabled = flag(listener, 'tls_disable') ?? false;
-  const certFile = text(listener, 'tls_cert_file');
-  const keyFile = text(listener, 'tls_key_file');
-  if (disabled) return undefined;
-  if (certFile && keyFile) return { certFile, keyFile };
-  throw configFault(
-    `${listener.where}${certFile ? 'tls_key_file' : 'tls_cert_file'} is missing; give it, or set tls_disable = true`,
-  );
+function logFormat(name = 'json'): LogFormat {
+  if (name === 'json' || name === 'standard') return name;
+  throw configFault(`log_format ${JSON.stringify(name)} is not known; use "json" or "standard"`);
 }

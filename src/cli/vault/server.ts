@@ -1,22 +1,19 @@
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { openSealedStore } from '../../app/sealed-store.ts';
 import { aborted } from '../../base/abort.ts';
 import { type ClockScale, scaledClock } from '../../base/clock.ts';
 import { randomText } from '../../base/entropy.ts';
-import { describeError, Fault } from '../../base/fault.ts';
-import { jsonLog, type LogLevel } from '../../base/log.ts';
-import { type OpenSink, systemSinks } from '../../vault/audit/sink.ts';
+import { Fault } from '../../base/fault.ts';
+import { jsonLog } from '../../base/log.ts';
 import { startVault } from '../../vault/server.ts';
 import { systemDialer } from '../../wire/dialer.ts';
 import { formatAddress, parseListenAddress } from '../../wire/http-server.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { version } from '../version.ts';
+import { sinks } from './audit-sinks.ts';
 import { Failure } from './failure.ts';
 import { type Flag, type Flags, parseFlags } from './flags.ts';
-import { openSeal } from './seal-config.ts';
-import { readServerConfig, type ServerConfig } from './server-config.ts';
-import { describeStorage, openStorage } from './storage.ts';
+import { readLevel } from './server-log.ts';
 
 const help = `Starts a server that speaks Vault's API: the PKI engine, tokens and policies.
 
@@ -40,10 +37,11 @@ Usage: capstan vault server -config=FILE
 
                                 whose address VAULT_PG_CONNECTION_URL may give.
 
-                                With seal "static" or seal "transit" it unseals by itself.
-                                tls_disable, api_addr and log_level are the other
-                                settings there are. capstan vault operator init and
-                                unseal then make it ready.
+                                capstan vault operator init and unseal then make it
+                                ready; with seal "static" or seal "transit" it unseals
+                                by itself. There may be several listeners, "unix" ones
+                                too. All settings: docs/reference/vault.md. SIGHUP reads
+                                certificates and opens log files anew.
   -dev                          Start initialised and unsealed, with a root token.
   -dev-listen-address=ADDR      Where to listen (default 127.0.0.1:8200; port 0 takes
                                 any free port). Also VAULT_DEV_LISTEN_ADDRESS.
@@ -111,7 +109,12 @@ async function serve(given: Flags, context: CommandContext): Promise<number> {
   if (given.on('dev') && config !== '') throw usage('-dev and -config exclude each other', 'choose one');
   if (given.on('dev')) return serveDev(given, context);
   if (config === '') throw usage('neither -config nor -dev says how to start', 'add -config=FILE, or -dev');
-  return serveSealed(config, given, context);
+  const { serveSealed } = await import('./serve-sealed.ts');
+  return serveSealed(
+    config,
+    { clock: scaledClock(readScale(given)), logLevel: given.text('log-level') },
+    context,
+  );
 }
 
 async function serveDev(given: Flags, context: CommandContext): Promise<number> {
@@ -140,63 +143,6 @@ async function serveDev(given: Flags, context: CommandContext): Promise<number> 
   return 0;
 }
 
-/** Where audit devices write: this machine's files and sockets, and the server's own output. */
-function sinks({ stdout }: CommandContext): OpenSink {
-  return systemSinks(
-    (text) =>
-      new Promise((resolve, reject) => {
-        stdout.write(text, (error) => (error ? reject(error) : resolve()));
-      }),
-  );
-}
-
-/** As a configuration file says: sealed until enough shares of its key are given. */
-async function serveSealed(path: string, given: Flags, context: CommandContext): Promise<number> {
-  const file = resolve(context.cwd, path);
-  const config = readServerConfig(readText(file, 'the configuration'), context.env);
-  const clock = scaledClock(readScale(given));
-  const level = readLevel(given.text('log-level') || config.logLevel || '');
-  const log = jsonLog(clock, (line) => context.stderr.write(line), level);
-  const tls = config.tls && {
-    cert: readText(resolve(context.cwd, config.tls.certFile), 'tls_cert_file'),
-    key: readText(resolve(context.cwd, config.tls.keyFile), 'tls_key_file'),
-  };
-  const { startSealedVault } = await import('../../vault/seal/sealed-server.ts');
-  const store = await openStorage(config.storage, context.cwd);
-  try {
-    const around = { folder: context.cwd, env: context.env, clock, entropy: context.entropy, log };
-    const server = await startSealedVault({
-      store,
-      autoSeal: config.seal && (await openSeal(config.seal, around)),
-      clock,
-      entropy: context.entropy,
-      log,
-      openSink: sinks(context),
-      dialer: systemDialer,
-      listen: config.listen,
-      ...(tls ? { tls } : {}),
-    });
-    context.stdout.write(sealedBanner(formatAddress(server.address), config));
-    await aborted(context.signal);
-    await server.close();
-  } finally {
-    await store.close();
-  }
-  return 0;
-}
-
-function readText(path: string, what: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new Fault(`${what} cannot be read: ${describeError(error)}`, {
-      code: 'cli.config',
-      blame: 'operator',
-      cause: error,
-    });
-  }
-}
-
 function usage(message: string, fix: string): Fault {
   return new Fault(message, { code: 'cli.usage', blame: 'caller', fix });
 }
@@ -210,29 +156,9 @@ function readScale(given: Flags): ClockScale {
   return { originMs, speed };
 }
 
-function readLevel(level: string): LogLevel {
-  if (level === '') return 'info';
-  if (level === 'trace') return 'debug';
-  if (level === 'debug' || level === 'info' || level === 'warn' || level === 'error') return level;
-  throw usage(`unknown log level ${JSON.stringify(level)}`, 'use debug, info, warn or error');
-}
-
 function newRootToken({ entropy }: CommandContext): string {
   const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
   return `hvs.${randomText(entropy, 24, base62)}`;
-}
-
-function sealedBanner(address: string, { tls, storage, apiAddress }: ServerConfig): string {
-  return `==> Vault server configuration:
-
-             Api Address: ${apiAddress ?? `${tls ? 'https' : 'http'}://${address}`}
-              Listener 1: tcp (addr: "${address}", max_request_duration: "1m30s", max_request_size: "33554432", tls: "${tls ? 'enabled' : 'disabled'}")
-                 Storage: ${describeStorage(storage)}
-                 Version: Capstan v${version()}
-
-==> Vault server started! Log data will stream in below:
-
-`;
 }
 
 /** The lines that people and scripts look for, as Vault's dev mode words them; they come once it listens. */

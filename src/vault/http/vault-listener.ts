@@ -9,7 +9,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type DetailedPeerCertificate, TLSSocket } from 'node:tls';
+import { type DetailedPeerCertificate, type SecureVersion, TLSSocket } from 'node:tls';
 import { type Entropy, uuid } from '../../base/entropy.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
@@ -20,24 +20,62 @@ import type { RequestOrigin } from '../routing/route.ts';
 import { takesSnapshot } from '../snapshot/snapshot-routes.ts';
 import type { statusPaths } from '../sys/status.ts';
 import { errorAnswer, type HttpAnswer, jsonAnswer, wrapError, wrapReply } from './envelope.ts';
+import { isDeeperThan } from './json-depth.ts';
 import { answerBare, readListRequest } from './list-method.ts';
 import { bodyFields, type HttpParts, messageOf, readApiRequest, readTarget, single } from './read-request.ts';
 
-/** The largest body that is read: Vault's own limit. */
-const bodyLimitBytes = 32 * 1_024 * 1_024;
-/** How long a client may take to send a request: Vault's limit on a whole request. */
-const requestTimeoutMs = 90_000;
+/** What a listener takes of one request. */
+export interface RequestLimits {
+  /** The largest body that is read. */
+  bodyBytes: number;
+  /** How long a client may take to send a request. */
+  sendMs: number;
+  /** How deep objects and arrays may stand in each other. */
+  jsonDepth: number;
+}
 
-/** Any client may show a certificate; what it is good for is for the auth method that it logs in by to judge. */
-const clientCertificates = { requestCert: true, rejectUnauthorized: false };
+/** Vault's own. */
+export const standardLimits: RequestLimits = {
+  bodyBytes: 32 * 1_024 * 1_024,
+  sendMs: 90_000,
+  jsonDepth: 300,
+};
+
+/** What a listener speaks TLS with: PEM. */
+export interface TlsMaterial {
+  /** The server's certificate and what chains it up. */
+  cert: string;
+  key: string;
+  minVersion?: SecureVersion;
+  /** Which CAs a client's certificate may be of where it is required; the machine's where absent. */
+  clientCa?: string;
+  /**
+   * Any client may show a certificate, and what it is good for is for the auth method that it logs in by to judge;
+   * or it must show one that `clientCa` vouches for; or none is asked for. The first where absent.
+   */
+  clientCertificates?: 'asked' | 'required' | 'none';
+}
 
 export interface ListenerOptions {
   core: Core;
   status: ReturnType<typeof statusPaths>;
   entropy: Entropy;
   log: Log;
-  /** PEM of the server's certificate (and what chains it up) and key; plain HTTP where absent. */
-  tls?: { cert: string; key: string };
+  /** Plain HTTP where absent. */
+  tls?: TlsMaterial | undefined;
+  limits?: RequestLimits | undefined;
+}
+
+/** What Node makes of it; also for `setSecureContext`. */
+export function tlsOptions({ cert, key, minVersion, clientCa, clientCertificates }: TlsMaterial) {
+  return {
+    cert,
+    key,
+    minVersion: minVersion ?? ('TLSv1.2' as const),
+    ...(clientCa ? { ca: clientCa } : {}),
+    requestCert: clientCertificates !== 'none',
+    rejectUnauthorized: clientCertificates === 'required',
+  };
 }
 
 /** An HTTP server that speaks Vault's API; not listening yet. */
@@ -48,10 +86,10 @@ export function vaultListener(options: ListenerOptions): Server {
       response.destroy();
     });
   };
-  const limits = { requestTimeout: requestTimeoutMs };
+  const timeouts = { requestTimeout: (options.limits ?? standardLimits).sendMs };
   const server = options.tls
-    ? createTlsServer({ ...limits, ...options.tls, ...clientCertificates, minVersion: 'TLSv1.2' }, answer)
-    : createServer(limits, answer);
+    ? createTlsServer({ ...timeouts, ...tlsOptions(options.tls) }, answer)
+    : createServer(timeouts, answer);
   server.on('clientError', (error: Error, socket: Duplex) => void respondBare(error, socket, options));
   return server;
 }
@@ -62,10 +100,12 @@ async function respond(
   options: ListenerOptions,
 ): Promise<void> {
   const { method = 'GET', url: target = '/', headers } = request;
+  const { bodyBytes, jsonDepth } = options.limits ?? standardLimits;
   let answer: HttpAnswer;
   try {
     const streamed = isStreamed(method, target);
-    const body = method === 'GET' || streamed ? Buffer.alloc(0) : await readBody(request, bodyLimitBytes);
+    const body = method === 'GET' || streamed ? Buffer.alloc(0) : await readBody(request, bodyBytes);
+    if (isDeeperThan(body, jsonDepth)) throw tooDeep(jsonDepth);
     const connection = connectionOf(request.socket);
     const parts = { method, target, headers, body, connection, ...(streamed ? { stream: request } : {}) };
     answer = await answerRequest(parts, options);
@@ -88,6 +128,10 @@ async function respond(
 /** Not for those whom nobody has let in: the body is read once the request was. */
 function isStreamed(method: string, target: string): boolean {
   return takesSnapshot(method, target.split('?')[0]!.replace(/^\/v1\//, ''));
+}
+
+function tooDeep(limit: number): Fault {
+  return invalidRequest(`failed to parse JSON input: it is nested deeper than ${limit} levels`);
 }
 
 function bodyError(error: unknown): HttpAnswer {

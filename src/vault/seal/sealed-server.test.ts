@@ -6,8 +6,9 @@ import { silentLog } from '../../base/log.ts';
 import { ManualClock } from '../../base/manual-clock.ts';
 import { memoryStore } from '../../store/memory.ts';
 import type { Store } from '../../store/store.ts';
-import { startSealedVault } from './sealed-server.ts';
 import { systemDialer } from '../../wire/dialer.ts';
+import { formatAddress } from '../../wire/http-server.ts';
+import { startSealedVault } from './sealed-server.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -24,10 +25,10 @@ async function start(store: Store, seed = 'sealed'): Promise<Call> {
     log: silentLog,
     openSink: noSinks,
     dialer: systemDialer,
-    listen: { host: '127.0.0.1', port: 0 },
+    listeners: [{ at: { host: '127.0.0.1', port: 0 } }],
   });
   closing.push(() => server.close());
-  const endpoint = `http://127.0.0.1:${server.address.port}`;
+  const endpoint = `http://${formatAddress(server.addresses[0]!)}`;
   return (method, path, body, token = '') => callVault(endpoint, { method, path, body, token });
 }
 

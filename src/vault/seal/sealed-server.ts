@@ -1,21 +1,54 @@
+import type { Server } from 'node:http';
+import { Server as TlsServer } from 'node:tls';
+import { describeError } from '../../base/fault.ts';
+import type { Log } from '../../base/log.ts';
 import type { Dialer } from '../../wire/dialer.ts';
-import { type ListenAddress, listen } from '../../wire/http-server.ts';
+import {
+  formatAddress,
+  type ListenAddress,
+  type Listening,
+  listen,
+  type UnixAddress,
+} from '../../wire/http-server.ts';
 import type { OpenSink } from '../audit/sink.ts';
-import { vaultListener } from '../http/vault-listener.ts';
-import { openVault, type VaultServer } from '../server.ts';
+import {
+  type ListenerOptions,
+  type RequestLimits,
+  type TlsMaterial,
+  tlsOptions,
+  vaultListener,
+} from '../http/vault-listener.ts';
+import { openVault } from '../server.ts';
 import { statusPaths } from '../sys/status.ts';
 import type { SealWorld } from './initialise.ts';
 import { sealPaths } from './seal-paths.ts';
 import { watchSeal } from './seal-watch.ts';
 import { SealedVault } from './sealed-vault.ts';
 
+/** One place where a server listens. */
+export interface ListenerSettings {
+  at: ListenAddress | UnixAddress;
+  /** Reads what it speaks TLS with, anew where that was replaced; plain HTTP where absent. */
+  tls?: (() => TlsMaterial) | undefined;
+  limits?: RequestLimits | undefined;
+}
+
 export interface SealedServerOptions extends SealWorld {
-  listen: ListenAddress;
+  /** At least one. */
+  listeners: readonly ListenerSettings[];
   openSink: OpenSink;
   /** How ACME's challenges are tried. */
   dialer: Dialer;
-  /** PEM of the server's certificate and key; plain HTTP where absent. */
-  tls?: { cert: string; key: string };
+}
+
+export interface SealedServer {
+  /** Where it listens, in the order of its settings. */
+  addresses: readonly (ListenAddress | UnixAddress)[];
+  /** Opens the logs of audit devices anew, where they were moved away. */
+  reopenLogs(): Promise<void>;
+  /** Reads certificates anew; a listener whose files make no sense keeps what it has. */
+  reloadCertificates(): void;
+  close(): Promise<void>;
 }
 
 /**
@@ -24,8 +57,8 @@ export interface SealedServerOptions extends SealWorld {
  *
  * @throws Fault `vault.seal.foreign`, `vault.seal.type`, `wire.listen.*`, `store.*`
  */
-export async function startSealedVault(options: SealedServerOptions): Promise<VaultServer> {
-  const { store, clock, entropy, log, openSink, dialer, tls, autoSeal } = options;
+export async function startSealedVault(options: SealedServerOptions): Promise<SealedServer> {
+  const { store, clock, entropy, log, openSink, dialer, autoSeal } = options;
   const vault = await SealedVault.on({
     store,
     clock,
@@ -36,18 +69,57 @@ export async function startSealedVault(options: SealedServerOptions): Promise<Va
       openVault({ store: behind, clock, entropy, log, openSink, dialer, seal, following }),
   });
   const status = { ...statusPaths(() => vault.currentState(), clock), ...sealPaths(vault) };
-  const listener = vaultListener({ core: vault, status, entropy, log, ...(tls ? { tls } : {}) });
-  const listening = await listen(listener, options.listen);
-  log.info('vault listens', { ...listening.address });
+  const opened: Opened[] = [];
+  const close = async () => {
+    await Promise.all(opened.map(({ listening }) => listening.close()));
+    await vault.close();
+  };
+  try {
+    for (const settings of options.listeners) {
+      opened.push(await openListener(settings, { core: vault, status, entropy, log }));
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
   await vault.unsealByItself();
   const unwatch = autoSeal ? watchSeal(autoSeal, { clock, entropy, log }) : () => {};
   return {
-    address: listening.address,
+    addresses: opened.map(({ listening }) => listening.address),
     reopenLogs: () => vault.reopenLogs(),
+    reloadCertificates() {
+      for (const listener of opened) reloadCertificate(listener, log);
+    },
     async close() {
       unwatch();
-      await listening.close();
-      await vault.close();
+      await close();
     },
   };
+}
+
+interface Opened {
+  settings: ListenerSettings;
+  server: Server;
+  listening: Listening<ListenAddress | UnixAddress>;
+}
+
+async function openListener(
+  settings: ListenerSettings,
+  options: Omit<ListenerOptions, 'tls' | 'limits'>,
+): Promise<Opened> {
+  const server = vaultListener({ ...options, tls: settings.tls?.(), limits: settings.limits });
+  const listening = await listen(server, settings.at);
+  options.log.info('vault listens', { ...listening.address });
+  return { settings, server, listening };
+}
+
+function reloadCertificate({ settings, server, listening }: Opened, log: Log): void {
+  if (!settings.tls || !(server instanceof TlsServer)) return;
+  const where = formatAddress(listening.address);
+  try {
+    server.setSecureContext(tlsOptions(settings.tls()));
+    log.info('the certificate was read anew', { address: where });
+  } catch (error) {
+    log.error('the certificate was not replaced', { address: where, error: describeError(error) });
+  }
 }

@@ -1,0 +1,104 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { aborted } from '../../base/abort.ts';
+import type { Clock } from '../../base/clock.ts';
+import { formatDuration } from '../../base/duration.ts';
+import { describeError } from '../../base/fault.ts';
+import type { TlsMaterial } from '../../vault/http/vault-listener.ts';
+import type { SealedServer } from '../../vault/seal/sealed-server.ts';
+import { systemDialer } from '../../wire/dialer.ts';
+import { formatAddress } from '../../wire/http-server.ts';
+import type { CommandContext } from '../command.ts';
+import { version } from '../version.ts';
+import { sinks } from './audit-sinks.ts';
+import { configFault } from './config-blocks.ts';
+import type { TlsConfig } from './listener-config.ts';
+import { openSeal } from './seal-config.ts';
+import { readServerConfig, type ServerConfig } from './server-config.ts';
+import { serverLog } from './server-log.ts';
+import { describeStorage, openStorage } from './storage.ts';
+
+/** Serves as the file at `path` says: sealed until enough shares of its key are given, or its seal is reached. */
+export async function serveSealed(
+  path: string,
+  { clock, logLevel }: { clock: Clock; logLevel: string },
+  context: CommandContext,
+): Promise<number> {
+  const { cwd, env, entropy } = context;
+  const config = readServerConfig(readText(resolve(cwd, path), 'the configuration'), env);
+  const level = logLevel || (config.logLevel ?? '');
+  const written = serverLog({ clock, level, format: config.logFormat, file: config.logFile }, context);
+  const { log } = written;
+  const { startSealedVault } = await import('../../vault/seal/sealed-server.ts');
+  const store = await openStorage(config.storage, cwd);
+  try {
+    const autoSeal = config.seal && (await openSeal(config.seal, { folder: cwd, env, clock, entropy, log }));
+    const listeners = config.listeners.map(({ at, tls, limits }) => ({
+      at: 'path' in at ? { ...at, path: resolve(cwd, at.path) } : at,
+      tls: tls && (() => tlsMaterial(tls, cwd)),
+      limits,
+    }));
+    const server = await startSealedVault({
+      ...{ store, autoSeal, clock, entropy, log, listeners },
+      openSink: sinks(context),
+      dialer: systemDialer,
+    });
+    const deaf = context.onHangup?.(() => {
+      written.reopen();
+      server.reloadCertificates();
+      void server.reopenLogs();
+    });
+    context.stdout.write(banner(server, config));
+    await aborted(context.signal);
+    deaf?.();
+    await server.close();
+  } finally {
+    await store.close();
+    written.close();
+  }
+  return 0;
+}
+
+function tlsMaterial(tls: TlsConfig, folder: string): TlsMaterial {
+  const file = (path: string, name: string) => readText(resolve(folder, path), name);
+  return {
+    cert: file(tls.certFile, 'tls_cert_file'),
+    key: file(tls.keyFile, 'tls_key_file'),
+    minVersion: tls.minVersion,
+    clientCertificates: tls.clientCertificates,
+    ...(tls.clientCaFile ? { clientCa: file(tls.clientCaFile, 'tls_client_ca_file') } : {}),
+  };
+}
+
+function readText(path: string, what: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw configFault(`${what} cannot be read: ${describeError(error)}`, error);
+  }
+}
+
+function banner({ addresses }: SealedServer, { listeners, storage, apiAddress }: ServerConfig): string {
+  const [first] = addresses;
+  const scheme = 'path' in first! ? 'unix' : listeners[0]!.tls ? 'https' : 'http';
+  const lines = listeners.map(({ at, tls, limits }, index) => {
+    const kind = 'path' in at ? 'unix' : 'tcp';
+    const settings = [
+      `addr: "${formatAddress(addresses[index]!)}"`,
+      `max_request_duration: "${formatDuration(limits.sendMs)}"`,
+      `max_request_size: "${limits.bodyBytes}"`,
+      `tls: "${tls ? 'enabled' : 'disabled'}"`,
+    ];
+    return `              Listener ${index + 1}: ${kind} (${settings.join(', ')})`;
+  });
+  return `==> Vault server configuration:
+
+             Api Address: ${apiAddress ?? `${scheme}://${formatAddress(first!)}`}
+${lines.join('\n')}
+                 Storage: ${describeStorage(storage)}
+                 Version: Capstan v${version()}
+
+==> Vault server started! Log data will stream in below:
+
+`;
+}
