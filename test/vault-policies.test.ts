@@ -153,7 +153,10 @@ describe('policies over the wire', () => {
     expect(await shown('nothing')).toEqual([[], []]);
     expect(await shown('signer')).toEqual([['pki/'], []]);
     expect(await shown('tokens')).toEqual([[], ['token/']]);
-    expect(await shown('everything')).toEqual([['pki/', 'sys/'], ['token/']]);
+    expect(await shown('everything')).toEqual([
+      ['cubbyhole/', 'pki/', 'sys/'],
+      ['token/'],
+    ]);
     expect((await vault.call('GET', 'sys/internal/ui/mounts', undefined, '')).data).toEqual({
       auth: {},
       secret: {},

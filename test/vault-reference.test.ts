@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { appRoleRoutes } from '../src/vault/auth/approle/approle-method.ts';
 import { kubernetesRoutes } from '../src/vault/auth/kubernetes/kubernetes-method.ts';
+import { cubbyholeRoutes } from '../src/vault/cubbyhole/cubbyhole-routes.ts';
 import { pkiAcmeRoutes, pkiRoutes } from '../src/vault/pki/pki-engine.ts';
 import type { Route } from '../src/vault/routing/route.ts';
 import { sealRoutes } from '../src/vault/seal/seal-routes.ts';
@@ -20,6 +21,7 @@ test('docs/reference/vault.md lists what is served, no more and no less', () => 
     ...rows('auth/token/', tokenRoutes),
     ...rows('auth/approle/', appRoleRoutes),
     ...rows('auth/kubernetes/', kubernetesRoutes),
+    ...rows('cubbyhole/', cubbyholeRoutes),
     ...rows('pki/', pkiRoutes),
     // Directories lie in four places and are alike; one of them is listed.
     ...rows(

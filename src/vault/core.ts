@@ -14,12 +14,16 @@ import { grantedLease } from './lease/lease-routes.ts';
 import type { Leases } from './lease/leases.ts';
 import { leaseLimits } from './mount/mount.ts';
 import type { Mounted, Mounts } from './mount/mounts.ts';
+import type { Operation } from './policy/access-list.ts';
 import type { Policies } from './policy/policies.ts';
 import { mountHelp, openApiDocument, routeHelp } from './routing/api-description.ts';
 import type { Answer, Caller, Captures, Match, VaultRequest } from './routing/route.ts';
 import { isUsableFrom } from './token/bound-cidrs.ts';
 import type { Tokens } from './token/tokens.ts';
 import { vaultVersion } from './version.ts';
+import { wrapReplyWhereAsked } from './wrapping/wrap-reply.ts';
+import { invalidWrapping, type Wrapping } from './wrapping/wrapping.ts';
+import { wrappedPaths } from './wrapping/wrapping-routes.ts';
 
 /** What a request is answered with, and how it is to be put. */
 export interface Reply {
@@ -43,9 +47,10 @@ export interface CoreOptions {
   mounts: Mounts;
   auditor: Auditor;
   leases: Leases;
+  wrapping: Wrapping;
 }
 
-export function core({ tokens, policies, mounts, auditor, leases }: CoreOptions): Core {
+export function core({ tokens, policies, mounts, auditor, leases, wrapping }: CoreOptions): Core {
   /** The caller by their token, one use of which is spent. @throws Fault `vault.denied` */
   async function authenticate({ token: id, origin }: VaultRequest): Promise<Caller> {
     if (!id) throw permissionDenied();
@@ -61,11 +66,21 @@ export function core({ tokens, policies, mounts, auditor, leases }: CoreOptions)
   /** Lets the request in; `exchange` learns who asks even where they may not. */
   async function admit(exchange: Exchange, found: Found | undefined): Promise<Caller> {
     const { request } = exchange;
+    if (wrappedPaths.has(request.path)) await assertWrappingToken(request);
     if (found?.match?.route.open) return (exchange.caller = await bestEffort(request));
     const caller = (exchange.caller = await authenticate(request));
     // What a path is for may be asked by whoever has a token.
-    if (!request.help) authorise(caller, request, found?.match);
+    if (request.help) return caller;
+    const operation = await operationOn(request, caller, found?.match);
+    exchange.request = { ...request, operation };
+    authorise(caller, exchange.request, found?.match);
     return caller;
+  }
+
+  /** @throws Fault `vault.wrapping` */
+  async function assertWrappingToken({ data, token }: VaultRequest): Promise<void> {
+    const id = typeof data.token === 'string' && data.token !== '' ? data.token : token;
+    if (!(await wrapping.find(id ?? ''))) throw invalidWrapping();
   }
 
   /** Both lines of an exchange that ended in `error`, where the first is not written yet. */
@@ -79,7 +94,11 @@ export function core({ tokens, policies, mounts, auditor, leases }: CoreOptions)
     await auditor.request(exchange);
     let reply: Reply;
     try {
-      reply = await run(caller, exchange.request, found);
+      reply = await wrapReplyWhereAsked(
+        wrapping,
+        exchange.request,
+        await run(caller, exchange.request, found),
+      );
     } catch (error) {
       await auditor.response({ ...exchange, error: told(error) });
       throw found?.match?.route.open ? error : asTold(error);
@@ -95,9 +114,16 @@ export function core({ tokens, policies, mounts, auditor, leases }: CoreOptions)
     if (!match) throw unsupportedPath();
     if (!match.run) throw unsupportedOperation();
     const { captures, route } = match;
-    const { data, path, origin } = request;
+    const { data, path, origin, wrapTtlMs } = request;
     if (origin.method === 'HEAD' && !route.head) throw unsupportedOperation();
-    const answer = await match.run({ captures, data, path, caller, origin });
+    const answer = await match.run({
+      captures,
+      data,
+      path,
+      caller,
+      origin,
+      ...(wrapTtlMs ? { wrapTtlMs } : {}),
+    });
     const leased = answer?.lease ? await withLease(answer, answer.lease, { path, caller, mounted }) : answer;
     return {
       answer: leased && withFieldWarnings(leased, request, match, captures),
@@ -182,6 +208,18 @@ function told(error: unknown): string {
   return error instanceof Fault ? error.message : 'internal error';
 }
 
+/** What an update really is: to make what is not there yet takes another capability, where the path says so. */
+async function operationOn(
+  request: VaultRequest,
+  caller: Caller,
+  match: Match | undefined,
+): Promise<Operation> {
+  const { operation, data, path, origin } = request;
+  if (operation !== 'update' || !match?.exists) return operation;
+  const { captures } = match;
+  return (await match.exists({ captures, data, path, origin, caller })) ? 'update' : 'create';
+}
+
 /** Whether the caller's policies let the request through. Default is no. */
 function authorise({ access }: Caller, request: VaultRequest, match: Match | undefined): void {
   const { path, operation } = request;
@@ -227,7 +265,8 @@ function checkPath({ path, operation }: VaultRequest): void {
 }
 
 function withFieldWarnings(answer: Answer, request: VaultRequest, match: Match, captures: Captures): Answer {
-  const { parameters } = match.route;
+  const { parameters, free } = match.route;
+  if (free) return answer;
   const ignored = Object.keys(request.data)
     .filter((name) => !parameters.has(name) && !Object.hasOwn(captures, name))
     .toSorted();

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import { type Entropy, uuid } from '../base/entropy.ts';
+import type { Entropy } from '../base/entropy.ts';
 import { Fault } from '../base/fault.ts';
 import type { Log } from '../base/log.ts';
 import { type Metrics, newMetrics } from '../base/metrics.ts';
@@ -16,14 +16,16 @@ import { kubernetesMethod } from './auth/kubernetes/kubernetes-method.ts';
 import { type PodFile, systemPodFile } from './auth/kubernetes/pod-file.ts';
 import { loginDesk } from './auth/login.ts';
 import { type Core, core } from './core.ts';
+import { cubbyhole } from './cubbyhole/cubbyhole.ts';
+import { cubbyholeRoutes } from './cubbyhole/cubbyhole-routes.ts';
 import { ensureDevRoot } from './dev-root.ts';
 import { vaultListener } from './http/vault-listener.ts';
 import type { Lease } from './lease/lease.ts';
 import { leaseRoutes } from './lease/lease-routes.ts';
 import { type Leases, LeaseTable } from './lease/leases.ts';
 import { meteredCore } from './metered-core.ts';
-import type { Mount } from './mount/mount.ts';
-import { accessorOf, type Mounts, openMounts } from './mount/mounts.ts';
+import { fixedMount } from './mount/fixed-mount.ts';
+import { type Mounts, openMounts } from './mount/mounts.ts';
 import { pkiEngine } from './pki/pki-engine.ts';
 import { openPolicies } from './policy/policies.ts';
 import { limitedCore } from './quota/limited-core.ts';
@@ -45,6 +47,8 @@ import { rootTokenPlan } from './token/root-token.ts';
 import { tokenRoles } from './token/token-roles.ts';
 import { tokenRoutes } from './token/token-routes.ts';
 import { openTokens } from './token/tokens.ts';
+import { responseWrapper } from './wrapping/wrapping.ts';
+import { wrappingRoutes } from './wrapping/wrapping-routes.ts';
 
 /** What is served below `sys/`, but for what needs no token (`statusPaths`). */
 export const systemRoutes = [
@@ -56,6 +60,7 @@ export const systemRoutes = [
   ...operationRoutes,
   ...quotaRoutes,
   ...leaseRoutes,
+  ...wrappingRoutes,
 ];
 
 export interface VaultOptions {
@@ -156,6 +161,12 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
     type: 'token',
     description: 'token based credentials',
   });
+  const cubbyholes = await fixedMount(options, {
+    path: 'cubbyhole/',
+    type: 'cubbyhole',
+    description: 'per-token private secret storage',
+    local: true,
+  });
   // The table of mounts and the paths that change it know each other.
   let mounts: Mounts;
   const auditor = await openAuditor({
@@ -181,8 +192,11 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
     tokens,
     revoke: (lease) => revokeLease(mounts, lease),
   });
+  const held = cubbyhole({ store, tokens });
+  const wrapping = responseWrapper({ tokens, held, clock });
   const sys: SysContext = {
     leases,
+    wrapping,
     clock,
     log,
     auditor,
@@ -228,12 +242,13 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
         mount: system,
         engine: engine(seal ? [...systemRoutes, ...sealRoutes] : systemRoutes, sys),
       },
+      { mount: cubbyholes, engine: engine(cubbyholeRoutes, held) },
       { mount: tokenMethod, engine: engine(tokenRoutes, token) },
     ],
   });
   await leases.sweep();
   const nowMs = () => clock.now();
-  const whole = core({ tokens, policies, mounts, auditor, leases });
+  const whole = core({ tokens, policies, mounts, auditor, leases, wrapping });
   const answering = meteredCore(limitedCore(whole, { quotas, auditor, nowMs }), metrics, nowMs);
   return {
     core: {
@@ -259,36 +274,4 @@ async function revokeLease(
   { path, internal }: Pick<Lease, 'path' | 'internal'>,
 ): Promise<void> {
   await mounts.match(path)?.mounted.engine.revokeLease?.(internal);
-}
-
-/** A mount that is always there; its names stay the same from start to start. */
-async function fixedMount(
-  { store, entropy }: OpenOptions,
-  named: Pick<Mount, 'path' | 'type' | 'description'>,
-): Promise<Mount> {
-  const key = `core/fixed-mount/${named.type}`;
-  const found = await store.get(key);
-  if (found) return { ...(JSON.parse(found.value.toString()) as Mount), ...named };
-  const mount: Mount = {
-    uuid: uuid(entropy),
-    ...named,
-    accessor: accessorOf(named, entropy),
-    defaultLeaseTtlMs: 0,
-    maxLeaseTtlMs: 0,
-    forceNoCache: false,
-    listingVisibility: '',
-    options: null,
-    local: false,
-    sealWrap: false,
-  };
-  try {
-    const value = Buffer.from(JSON.stringify(mount));
-    await store.commit({ expect: [{ key, revision: 0 }], puts: [{ key, value }] });
-    return mount;
-  } catch (error) {
-    // Another node on the same store was quicker.
-    const made = error instanceof Fault && error.code === 'store.conflict' ? await store.get(key) : undefined;
-    if (made) return JSON.parse(made.value.toString()) as Mount;
-    throw error;
-  }
 }

@@ -2,6 +2,7 @@ import type { Reply } from '../core.ts';
 import type { Mount } from '../mount/mount.ts';
 import type { Caller, VaultRequest } from '../routing/route.ts';
 import { builtinVersion } from '../version.ts';
+import type { WrapInfo } from '../wrapping/wrapping.ts';
 import { type Mask, maskFields, maskTexts } from './mask.ts';
 
 /** One request and what has become of it so far. */
@@ -62,7 +63,7 @@ function describeCaller({ caller, error }: Exchange, style: EntryStyle) {
     ...(token.meta ? { metadata: token.meta } : {}),
     policy_results: { allowed: error === undefined },
     ...(token.numUses > 0 ? { remaining_uses: token.numUses } : {}),
-    token_type: 'service',
+    token_type: token.type,
     token_issue_time: new Date(token.createdMs).toISOString(),
     ...(token.ttlMs > 0 ? { token_ttl: token.ttlMs / 1_000 } : {}),
   };
@@ -73,7 +74,7 @@ function accessor(text: string, { mask, maskAccessors }: EntryStyle): string {
 }
 
 function describeRequest({ request, mount, caller }: Exchange, style: EntryStyle) {
-  const { id, operation, token, path, data, origin } = request;
+  const { id, operation, token, path, data, origin, wrapTtlMs } = request;
   const mask = style.mask ?? plain;
   const held = caller?.presented.token.accessor;
   return {
@@ -90,6 +91,7 @@ function describeRequest({ request, mount, caller }: Exchange, style: EntryStyle
     ...(origin.remoteAddress === ''
       ? {}
       : { remote_address: origin.remoteAddress, remote_port: origin.remotePort }),
+    ...(wrapTtlMs ? { wrap_ttl: wrapTtlMs / 1_000 } : {}),
     ...describeHeaders(origin.headers, style),
   };
 }
@@ -121,10 +123,12 @@ function describeResponse({ reply, mount, request, error }: Exchange, style: Ent
   const mask = style.mask ?? plain;
   if (error !== undefined) return { ...place, data: { error: mask(error) } };
   if (!answer) return { ...place };
-  const { data, raw, warnings, auth, ...rest } = answer;
+  const { data, raw, warnings, auth, granted, wrap, status: _, ...rest } = answer;
   return {
     ...place,
     ...maskedAnswer(rest, style),
+    ...(granted ? { secret: { lease_id: granted.lease_id } } : {}),
+    ...(wrap ? { wrap_info: maskWrap(wrap, style) } : {}),
     ...(auth ? { auth: maskAuth(auth, style) } : {}),
     ...(data
       ? {
@@ -160,6 +164,19 @@ function maskAuth(auth: Readonly<Record<string, unknown>>, style: EntryStyle) {
     ...rest,
     ...(typeof id === 'string' ? { client_token: (style.mask ?? plain)(id) } : {}),
     ...(typeof held === 'string' ? { accessor: accessor(held, style) } : {}),
+  };
+}
+
+/** Where an answer was put: the token that opens it is masked, what it came from is not. */
+function maskWrap(
+  { token, accessor: held, wrapped_accessor: wrapped, ...rest }: WrapInfo,
+  style: EntryStyle,
+) {
+  return {
+    ...rest,
+    token: (style.mask ?? plain)(token),
+    accessor: accessor(held, style),
+    ...(wrapped === undefined ? {} : { wrapped_accessor: accessor(wrapped, style) }),
   };
 }
 

@@ -3,6 +3,7 @@ import type { Reply } from '../core.ts';
 import { statusOf } from '../faults.ts';
 import type { Operation } from '../policy/access-list.ts';
 import { Throttled } from '../quota/quotas.ts';
+import type { Answer } from '../routing/route.ts';
 
 /** An answer as it goes over the wire. */
 export interface HttpAnswer {
@@ -40,25 +41,30 @@ function enveloped(id: string, operation: Operation, reply: Reply): HttpAnswer {
     const { body, contentType, status = body.length > 0 ? 200 : 204, headers, stream } = answer.raw;
     return { status, contentType, body, ...(headers ? { headers } : {}), ...(stream ? { stream } : {}) };
   }
-  const { data, auth, warnings = [], status = 200 } = answer;
-  if (operation === 'list' && isEmptyList(data) && warnings.length === 0) return errorAnswer(404);
-  return jsonAnswer(status, {
-    ...(dataAtTop ? data : {}),
-    request_id: id,
+  const { data, warnings = [], wrap, status = 200 } = answer;
+  if (operation === 'list' && isEmptyList(data) && warnings.length === 0 && !wrap) return errorAnswer(404);
+  return jsonAnswer(status, { ...(dataAtTop ? data : {}), ...envelope(id, answer, mountType) });
+}
+
+/** What stands around the data of an answer: the fields that every answer has. */
+export function envelope(id: string, answer: Answer, mountType: string): Record<string, unknown> {
+  const { data = null, auth = null, wrap = null, warnings = [], granted } = answer;
+  return {
+    request_id: wrap ? '' : id,
     lease_id: '',
     renewable: false,
     lease_duration: 0,
-    data: data ?? null,
-    wrap_info: null,
-    ...answer.granted,
+    ...granted,
+    data,
+    wrap_info: wrap,
     warnings: warnings.length > 0 ? warnings : null,
-    auth: auth ?? null,
+    auth,
     mount_type: mountType,
-  });
+  };
 }
 
 /** A list of nothing is no list, as a read of nothing is no read. */
-function isEmptyList(data: Readonly<Record<string, unknown>> | undefined): boolean {
+export function isEmptyList(data: Readonly<Record<string, unknown>> | undefined): boolean {
   const keys = data?.keys;
   return !data || (Array.isArray(keys) && keys.length === 0);
 }

@@ -23,6 +23,7 @@ import { errorAnswer, type HttpAnswer, jsonAnswer, wrapError, wrapReply } from '
 import { isDeeperThan } from './json-depth.ts';
 import { answerBare, readListRequest } from './list-method.ts';
 import { bodyFields, type HttpParts, messageOf, readApiRequest, readTarget, single } from './read-request.ts';
+import { readWrapTtl } from './wrap-header.ts';
 
 /** What a listener takes of one request. */
 export interface RequestLimits {
@@ -207,10 +208,16 @@ async function answerOrError(parts: HttpParts, options: ListenerOptions): Promis
       return jsonAnswer(answer.status, answer.body);
     }
     checkHeaders(parts.headers);
+    const wrapTtlMs = readWrapTtl(parts.headers);
     const request = readApiRequest(target, parts);
     if (!request) return errorAnswer(405);
     const id = uuid(entropy);
-    const reply = await core.handle({ id, ...request, origin: { ...originOf(parts), ...messageOf(parts) } });
+    const reply = await core.handle({
+      id,
+      ...request,
+      ...(wrapTtlMs > 0 ? { wrapTtlMs } : {}),
+      origin: { ...originOf(parts), ...messageOf(parts) },
+    });
     return wrapReply(id, request.operation, reply);
   } catch (error) {
     if (!(error instanceof Fault) || (statusOf(error) >= 500 && error.blame !== 'caller')) {
@@ -232,9 +239,6 @@ function told(error: unknown): string {
 
 /** What would change the meaning of an answer and is not there is refused, not passed over. */
 function checkHeaders(headers: HttpParts['headers']): void {
-  if (single(headers['x-vault-wrap-ttl'])) {
-    throw invalidRequest('response wrapping is not supported: leave X-Vault-Wrap-TTL out');
-  }
   const namespace = (single(headers['x-vault-namespace']) ?? '').replaceAll('/', '');
   if (namespace !== '' && namespace !== 'root') throw invalidRequest('namespaces feature not enabled');
 }

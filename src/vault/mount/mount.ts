@@ -65,6 +65,7 @@ export function leaseLimits(mount: Pick<Mount, 'defaultLeaseTtlMs' | 'maxLeaseTt
 const ownSettings: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   system: { passthrough_request_headers: ['Accept'] },
   token: { token_type: 'default-service' },
+  cubbyhole: {},
 };
 
 /** As `sys/mounts` and `sys/auth` show it; times in seconds. */

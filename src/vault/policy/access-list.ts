@@ -10,6 +10,8 @@ export interface AccessRequest {
   operation: Operation;
   /** What came in the body or the query. */
   data: Readonly<Record<string, unknown>>;
+  /** For how long the answer is to be wrapped; absent for not at all. */
+  wrapTtlMs?: number;
 }
 
 /** What a set of policies allows together. */
@@ -86,11 +88,10 @@ export function accessList(policies: readonly Policy[]): AccessList {
   }
 
   return {
-    allows({ path, operation, data }) {
+    allows({ path, operation, data, wrapTtlMs = 0 }) {
       const grant = grantOn(path, operation === 'list');
       if (!grant?.capabilities.has(operation)) return false;
-      // What must be wrapped may not be had in the clear.
-      if (grant.minWrappingTtlMs > 0 || grant.maxWrappingTtlMs > 0) return false;
+      if (!wrapsWithin(grant, wrapTtlMs)) return false;
       return operation === 'list' || operation === 'delete' || parametersAllow(grant, data);
     },
     hasSudo: (path, operation) => grantOn(path, operation === 'list')?.capabilities.has('sudo') ?? false,
@@ -107,6 +108,13 @@ export function accessList(policies: readonly Policy[]): AccessList {
       return reaches(exact) || reaches(prefixes) || segmentRules.some((rule) => reachesInto(rule, mount));
     },
   };
+}
+
+/** What must be wrapped may not be had in the clear, nor for longer or shorter than that. */
+function wrapsWithin({ minWrappingTtlMs: least, maxWrappingTtlMs: most }: Grant, wrapTtlMs: number): boolean {
+  if (least === 0 && most === 0) return true;
+  if (wrapTtlMs === 0 || (most > 0 && wrapTtlMs > most)) return false;
+  return wrapTtlMs >= least && (most === 0 || least <= most);
 }
 
 /** The order in which Vault reports them. */

@@ -4,6 +4,7 @@ import { invalidRequest } from '../faults.ts';
 import { type AccessList, accessList, rootAccess } from './access-list.ts';
 import { defaultPolicy } from './default-policy.ts';
 import { parsePolicy } from './policy.ts';
+import { responseWrapping } from './response-wrapping.ts';
 
 const prefix = 'policy/';
 const nameLimitBytes = 512;
@@ -35,6 +36,7 @@ export async function openPolicies(store: Store): Promise<Policies> {
     },
     async read(name) {
       if (name === 'root') return '';
+      if (name === responseWrapping.name) return responseWrapping.text;
       return (await store.get(prefix + name))?.value.toString();
     },
     async write(name, source) {
@@ -57,10 +59,12 @@ export async function openPolicies(store: Store): Promise<Policies> {
       const entries = (await Promise.all(names.map((name) => store.get(prefix + name)))).filter(
         (entry) => !!entry,
       );
-      const kind = entries.map(({ key, revision }) => `${key}@${revision}`).join(' ');
+      const wraps = names.includes(responseWrapping.name);
+      const kind = [wraps, ...entries.map(({ key, revision }) => `${key}@${revision}`)].join(' ');
       const known = compiled.get(kind);
       if (known) return known;
-      const made = accessList(entries.map(({ value }) => parsePolicy(value.toString())));
+      const texts = entries.map(({ value }) => value.toString());
+      const made = accessList((wraps ? [...texts, responseWrapping.text] : texts).map(parsePolicy));
       if (compiled.size >= compiledLimit) compiled.clear();
       compiled.set(kind, made);
       return made;
@@ -83,7 +87,7 @@ async function seedDefault(store: Store): Promise<void> {
 }
 
 function assertChangeable(name: string, verb: 'update' | 'delete'): void {
-  if (name === 'root' || name === 'response-wrapping') {
+  if (name === 'root' || name === responseWrapping.name) {
     throw invalidRequest(`cannot ${verb} ${JSON.stringify(name)} policy`);
   }
   if (Buffer.byteLength(name) > nameLimitBytes || !name.isWellFormed() || name.includes('\0')) {

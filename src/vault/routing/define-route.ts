@@ -8,13 +8,17 @@ interface RouteOptions<Context, Fields extends FieldTable> {
   sudo?: boolean;
   head?: boolean;
   dataAtTop?: boolean;
+  /** Takes any parameters, which its handlers find in `data`. */
+  free?: boolean;
+  /** Whether what an update is for is there already: if not, it takes the capability `create`. */
+  exists?: (context: Context, given: Given) => Promise<boolean>;
   on: Partial<Record<Operation, TypedHandler<Context, Fields>>>;
 }
 
 /** A handler as a room writes it: parameters already read as what the route says they are. */
 export type TypedHandler<Context, Fields extends FieldTable> = (
   context: Context,
-  given: Omit<Given, 'data'> & { fields: FieldValues<Fields> },
+  given: Given & { fields: FieldValues<Fields> },
 ) => Promise<Answer | undefined> | Answer | undefined;
 
 /** For routes whose handlers read no parameters. */
@@ -23,11 +27,12 @@ export const noFields = {} as const satisfies FieldTable;
 /** One row of an engine's table of routes. `path` is as `pathPattern` reads it. */
 export function defineRoute<Context, Fields extends FieldTable>(
   path: string,
-  { fields, open = false, sudo = false, head = false, dataAtTop = false, on }: RouteOptions<Context, Fields>,
+  options: RouteOptions<Context, Fields>,
 ): Route<Context> {
+  const { fields, open = false, sudo = false, head = false, dataAtTop = false, free = false, on } = options;
   const handlers = Object.entries(on).map(([operation, act]) => {
-    const handler: Handler<Context> = async (context, { data, ...given }) =>
-      act(context, { fields: readFields(fields, data), ...given });
+    const handler: Handler<Context> = async (context, given) =>
+      act(context, { fields: readFields(fields, given.data), ...given });
     return [operation, handler];
   });
   const listed = on.list !== undefined;
@@ -41,6 +46,8 @@ export function defineRoute<Context, Fields extends FieldTable>(
     sudo,
     head,
     dataAtTop,
+    free,
+    ...(options.exists ? { exists: options.exists } : {}),
     handlers: Object.fromEntries(handlers) as Route<Context>['handlers'],
   };
 }

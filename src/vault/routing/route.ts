@@ -2,6 +2,7 @@ import type { LeaseGrant } from '../lease/lease.ts';
 import type { AccessList, Operation } from '../policy/access-list.ts';
 import type { Renewer } from '../token/renewal.ts';
 import type { PresentedToken } from '../token/token.ts';
+import type { WrapInfo, WrapOrder } from '../wrapping/wrapping.ts';
 import type { FieldTable, RawFields } from './fields.ts';
 
 /** A request on its way through the server, whatever wire it came by. */
@@ -13,6 +14,8 @@ export interface VaultRequest {
   data: RawFields;
   /** As the client sent it; undefined where it sent none. */
   token: string | undefined;
+  /** For how long to keep the answer for whoever brings the wrapping token; absent to answer at once. */
+  wrapTtlMs?: number;
   /** Whether it only asks what the path is for. */
   help?: boolean;
   origin: RequestOrigin;
@@ -31,10 +34,10 @@ export interface RequestOrigin {
    * checked who signed them.
    */
   peerCertificates: readonly Buffer[];
-  /** Where it may be of any size, in place of parameters: not read yet. */
-  body?: AsyncIterable<Buffer>;
   /** The body, where its media type says that it is a message of another protocol. */
   message?: Buffer;
+  /** Where it may be of any size, in place of parameters: not read yet. */
+  body?: AsyncIterable<Buffer>;
 }
 
 /** Who asks, and what they may do. */
@@ -48,8 +51,6 @@ export interface Answer {
   data?: Readonly<Record<string, unknown>>;
   auth?: Readonly<Record<string, unknown>>;
   warnings?: readonly string[];
-  /** Sent as it is, without the envelope. */
-  raw?: RawAnswer;
   /** Where it is not 200, such as 202 for what has only begun. */
   status?: number;
   /**
@@ -59,6 +60,12 @@ export interface Answer {
   lease?: LeaseGrant;
   /** The lease that the answer comes with. */
   granted?: GrantedLease;
+  /** In place of anything else: an answer from before, to be wrapped once more. */
+  rewrap?: Pick<WrapOrder, 'wrapped' | 'ttlMs' | 'path'>;
+  /** In place of anything else: where the answer is. */
+  wrap?: WrapInfo;
+  /** Sent as it is, without the envelope. */
+  raw?: RawAnswer;
 }
 
 /** As the envelope shows it; the duration in seconds. */
@@ -99,6 +106,10 @@ export interface Route<Context> {
   head: boolean;
   /** Its answers stand at the top level besides `data`, as those of the oldest paths of `sys/` do. */
   dataAtTop: boolean;
+  /** Takes any parameters. */
+  free: boolean;
+  /** Whether what an update is for is there already: if not, it takes the capability `create`. */
+  exists?: (context: Context, given: Given) => Promise<boolean>;
   handlers: Readonly<Partial<Record<Operation, Handler<Context>>>>;
 }
 
@@ -110,6 +121,8 @@ export interface Given {
   /** On an open route, one that may do nothing where no good token came along. */
   caller: Caller;
   origin: RequestOrigin;
+  /** Absent where the answer is not to be wrapped. */
+  wrapTtlMs?: number;
 }
 
 export type Handler<Context> = (context: Context, given: Given) => Promise<Answer | undefined>;
@@ -132,10 +145,12 @@ export interface Engine {
 
 /** A route found, bound to its engine. */
 export interface Match {
-  route: Pick<Route<never>, 'parameters' | 'head' | 'dataAtTop'> & DescribedRoute;
+  route: Pick<Route<never>, 'parameters' | 'head' | 'dataAtTop' | 'free'> & DescribedRoute;
   captures: Captures;
   /** Undefined where the path does not take the operation. */
   run: ((given: Given) => Promise<Answer | undefined>) | undefined;
+  /** Undefined where an update takes that capability whatever is there. */
+  exists: ((given: Given) => Promise<boolean>) | undefined;
 }
 
 /** An engine of `routes`, whose handlers are handed `context`. The first route that matches wins. */
@@ -147,10 +162,12 @@ export function engine<Context>(routes: readonly Route<Context>[], context: Cont
         const caught = route.pattern.exec(path);
         if (!caught) continue;
         const handler = route.handlers[operation];
+        const { exists } = route;
         return {
           route,
           captures: { ...caught.groups },
           run: handler && ((given) => handler(context, given)),
+          exists: exists && ((given) => exists(context, given)),
         };
       }
       return undefined;

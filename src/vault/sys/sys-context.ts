@@ -8,6 +8,7 @@ import type { Ceremonies } from '../seal/ceremonies.ts';
 import type { KeyRotation } from '../seal/key-rotation.ts';
 import type { Snapshots } from '../snapshot/snapshots.ts';
 import type { Tokens } from '../token/tokens.ts';
+import type { WrappingContext } from '../wrapping/wrapping-routes.ts';
 
 import type { Diagnostics } from './diagnostics.ts';
 
@@ -23,7 +24,7 @@ export interface SealControl {
 }
 
 /** What the paths below `sys/` work on. */
-export interface SysContext extends LeaseContext {
+export interface SysContext extends LeaseContext, WrappingContext {
   auditor: Auditor;
   quotas: Quotas;
   metrics: Metrics;

@@ -17,6 +17,7 @@ export const roleRoutes: readonly Route<RoleContext>[] = [
   }),
   defineRoute('roles/:role_name', {
     fields: roleFields,
+    exists: async ({ roles }, { captures }) => (await roles.read(captures.role_name!)) !== undefined,
     on: {
       read: async ({ roles }, { captures }) => {
         const role = await roles.read(captures.role_name!);

@@ -54,11 +54,11 @@ export interface Tokens {
   byName(name: string): Promise<Token | undefined>;
   accessors(): Promise<string[]>;
   /**
-   * Of either type; `id` is for service tokens.
+   * Of either type; an `id` and what it is to hold from the beginning are for service tokens.
    *
    * @throws Fault `vault.request.invalid` where `id` exists, or the parent does not any more
    */
-  create(plan: NewToken, id?: string): Promise<IssuedToken>;
+  create(plan: NewToken, id?: string, held?: (name: string) => readonly Holding[]): Promise<IssuedToken>;
   /** Counts one use; answers the token as it now is, undefined where it was used up meanwhile. */
   use(presented: PresentedToken): Promise<Token | undefined>;
   /** Replaces a living token's lease. */
@@ -97,6 +97,12 @@ export async function openTokens(options: TokensOptions): Promise<Tokens> {
   const tokens = new TokenTable(options, salt, batch);
   await tokens.sweep();
   return tokens;
+}
+
+/** An entry below `holdingsOf` a token. */
+export interface Holding {
+  key: string;
+  value: Buffer;
 }
 
 interface TokenRecord {
@@ -150,8 +156,13 @@ class TokenTable implements Tokens {
       .toSorted();
   }
 
-  async create(plan: NewToken, id?: string): Promise<IssuedToken> {
-    return plan.type === 'batch' ? this.#createBatch(plan) : this.#createService(plan, id);
+  async create(
+    plan: NewToken,
+    id?: string,
+    held: (name: string) => readonly Holding[] = () => [],
+  ): Promise<IssuedToken> {
+    if (plan.type === 'batch') return this.#createBatch(plan);
+    return this.#createService(plan, held, id ?? this.#draw(tokenLength, 'hvs.'));
   }
 
   async #createBatch(plan: NewToken): Promise<IssuedToken> {
@@ -161,7 +172,11 @@ class TokenTable implements Tokens {
     return { id, token: { ...held, name: this.#salted(id) } };
   }
 
-  async #createService(plan: NewToken, id = this.#draw(tokenLength, 'hvs.')): Promise<IssuedToken> {
+  async #createService(
+    plan: NewToken,
+    held: (name: string) => readonly Holding[],
+    id: string,
+  ): Promise<IssuedToken> {
     const name = this.#salted(id);
     if (Buffer.byteLength(plan.path) > leasePathLimitBytes) throw invalidRequest('the path is too long');
     const token: Token = { ...plan, name, type: 'service', accessor: this.#draw(accessorLength) };
@@ -173,7 +188,8 @@ class TokenTable implements Tokens {
         expect.push({ key: keyOf.token(plan.parent), revision: parent.revision });
       }
       if (await this.#record(token.name)) throw invalidRequest('cannot create a token with a duplicate ID');
-      if (await commitIfUnchanged(this.#store, { expect, puts: this.#writes(token) })) break;
+      if (await commitIfUnchanged(this.#store, { expect, puts: [...this.#writes(token), ...held(name)] }))
+        break;
     }
     if (token.expiresMs !== undefined) this.#expiry.sweepBy(token.expiresMs);
     return { id, token };
