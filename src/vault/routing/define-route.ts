@@ -9,7 +9,7 @@ interface RouteOptions<Context, Fields extends FieldTable> {
   head?: boolean;
   dataAtTop?: boolean;
   /** Takes any parameters, which its handlers find in `data`. */
-  free?: boolean;
+  free?: true;
   /** Whether what an update is for is there already: if not, it takes the capability `create`. */
   exists?: (context: Context, given: Given) => Promise<boolean>;
   on: Partial<Record<Operation, TypedHandler<Context, Fields>>>;
@@ -29,7 +29,7 @@ export function defineRoute<Context, Fields extends FieldTable>(
   path: string,
   options: RouteOptions<Context, Fields>,
 ): Route<Context> {
-  const { fields, open = false, sudo = false, head = false, dataAtTop = false, free = false, on } = options;
+  const { fields, open = false, sudo = false, head = false, dataAtTop = false, free, exists, on } = options;
   const handlers = Object.entries(on).map(([operation, act]) => {
     const handler: Handler<Context> = async (context, given) =>
       act(context, { fields: readFields(fields, given.data), ...given });
@@ -46,8 +46,8 @@ export function defineRoute<Context, Fields extends FieldTable>(
     sudo,
     head,
     dataAtTop,
-    free,
-    ...(options.exists ? { exists: options.exists } : {}),
+    ...(free ? { free } : {}),
+    ...(exists ? { exists } : {}),
     handlers: Object.fromEntries(handlers) as Route<Context>['handlers'],
   };
 }

@@ -107,7 +107,7 @@ export interface Route<Context> {
   /** Its answers stand at the top level besides `data`, as those of the oldest paths of `sys/` do. */
   dataAtTop: boolean;
   /** Takes any parameters. */
-  free: boolean;
+  free?: true;
   /** Whether what an update is for is there already: if not, it takes the capability `create`. */
   exists?: (context: Context, given: Given) => Promise<boolean>;
   handlers: Readonly<Partial<Record<Operation, Handler<Context>>>>;
