@@ -58,7 +58,7 @@ test('a certificate for names proven over HTTP', async () => {
   const [, csr] = await acme.crypto.createCsr({ altNames: ['a.example', 'b.a.example'] });
   const one = await client();
   const pem = await one.auto({ ...solver, csr, email: 'ops@example.com' });
-  const [leaf, root, ...more] = readCertificates(String(pem));
+  const [leaf, root, ...more] = readCertificates(pem);
   expect(leaf!.subjectAltNames.map(({ value }) => value)).toEqual(['a.example', 'b.a.example']);
   expect(leaf!.extendedKeyUsage).toEqual([oids.serverAuth]);
   expect(root!.isCa).toBe(true);
@@ -69,6 +69,8 @@ test('a wildcard needs a DNS record', async () => {
   const [, csr] = await acme.crypto.createCsr({ commonName: '*.w.example', altNames: ['w.example'] });
   const one = await client();
   const pem = await one.auto({ ...solver, csr, challengePriority: ['dns-01'] });
-  const [leaf] = readCertificates(String(pem));
-  expect(leaf!.subjectAltNames.map(({ value }) => value).toSorted()).toEqual(['*.w.example', 'w.example']);
+  const [leaf] = readCertificates(pem);
+  expect(leaf!.subjectAltNames.map(({ value }) => value)).toEqual(
+    expect.arrayContaining(['*.w.example', 'w.example']),
+  );
 });

@@ -63,7 +63,7 @@ export function serverName({ type, value }: Identifier): string {
   if (type === 'dns') return value;
   const bytes = parseIp(value)!;
   if (bytes.length === 4) return `${[...bytes].toReversed().join('.')}.in-addr.arpa`;
-  return `${[...bytes.toString('hex')].toReversed().join('.')}.ip6.arpa`;
+  return `${bytes.toString('hex').split('').toReversed().join('.')}.ip6.arpa`;
 }
 
 const incorrect = (detail: string) => problemOf('incorrectResponse', detail);

@@ -59,12 +59,17 @@ function domain(text: string): string {
   if (bare.endsWith('.') || !isHostname(bare) || asciiDomain(bare) === undefined) {
     throw refuse('it is no domain name');
   }
-  // What looks like an internationalised name must be one, spelled as registries spell it.
-  const encoded = bare.split('.').some((label) => label.startsWith('xn--'));
-  if (encoded && domainToASCII(domainToUnicode(bare)) !== bare) {
+  if (bare.split('.').some((label) => label.startsWith('xn--') && !isProperlyEncoded(label))) {
     throw refuse('a label that begins with xn-- is not properly encoded');
   }
   return name;
+}
+
+/** What looks like an internationalised label must be one, spelled as registries spell it. */
+function isProperlyEncoded(label: string): boolean {
+  const decoded = domainToUnicode(label);
+  // What cannot be decoded comes back as it is.
+  return !decoded.startsWith('xn--') && domainToASCII(decoded) === label;
 }
 
 /** RFC 8738 section 3. */

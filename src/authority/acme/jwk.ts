@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { Problem } from './problem.ts';
 
 /** How keys sign (RFC 7518 section 3.1, RFC 8037), with what each asks of the key. */
@@ -42,7 +42,7 @@ export function readJwk(value: unknown): AccountKey {
   if ('d' in given || 'k' in given) throw badKey('the jwk holds a private key');
   let key: KeyObject;
   try {
-    key = createPublicKey({ key: given as JsonWebKey, format: 'jwk' });
+    key = createPublicKey({ key: given, format: 'jwk' });
   } catch (error) {
     throw new Problem('badPublicKey', 'the jwk is no valid key', { cause: error });
   }

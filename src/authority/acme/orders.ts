@@ -22,7 +22,7 @@ import {
   signingTimeMs,
 } from './order.ts';
 import { malformed, Problem } from './problem.ts';
-import { readCertificateName, unknownCertificate } from './renewal-info.ts';
+import { certificateName, readCertificateName, unknownCertificate } from './renewal-info.ts';
 import { newValidation } from './validations.ts';
 
 export interface OrderView {
@@ -102,7 +102,8 @@ class StoredOrders implements Orders {
   ): Promise<{ order: Order; replacement?: Stored<CertificateRecord> }> {
     if (replaces === undefined) return { order };
     const { store } = this.#options;
-    const serial = storedSerial(serialText(readCertificateName(replaces).serial));
+    const name = readCertificateName(replaces);
+    const serial = storedSerial(serialText(name.serial));
     const replacement = await store.read<CertificateRecord>(store.at.certificate(serial));
     if (replacement?.value.accountId !== order.accountId) throw unknownCertificate();
     const { identifiers, replacedBy } = replacement.value;
@@ -112,7 +113,7 @@ class StoredOrders implements Orders {
     if (replacedBy !== undefined && (await this.#stands(order.accountId, replacedBy))) {
       throw new Problem('alreadyReplaced', `the certificate is replaced by the order ${replacedBy}`);
     }
-    return { order: { ...order, replaces: String(replaces) }, replacement };
+    return { order: { ...order, replaces: certificateName(name) }, replacement };
   }
 
   async #stands(accountId: string, id: string): Promise<boolean> {

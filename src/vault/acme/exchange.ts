@@ -5,8 +5,9 @@ import { type AccountKey, accountKeyOf } from '../../authority/acme/jwk.ts';
 import { readJws, readPayload, readRequestHeader, verifyJws } from '../../authority/acme/jws.ts';
 import { malformed, Problem, unauthorized } from '../../authority/acme/problem.ts';
 import { Fault } from '../../base/fault.ts';
+import { defineRoute, noFields } from '../routing/define-route.ts';
 import type { FieldTable } from '../routing/fields.ts';
-import { type Answer, type Given, pathPattern, type Route } from '../routing/route.ts';
+import type { Answer, Given, Route } from '../routing/route.ts';
 
 /** A request to a directory that is open, before anybody has signed anything. */
 export interface Exchange {
@@ -120,19 +121,15 @@ function route(
   handlers: Route<Acme>['handlers'],
   { head = false }: { head?: boolean } = {},
 ): Route<Acme> {
-  const whole = `${directory}/${path}`;
-  const fields = handlers.update ? jwsFields : {};
-  return {
-    path: whole,
-    pattern: pathPattern(whole, false),
+  const fields = handlers.update ? jwsFields : noFields;
+  const described = defineRoute<Acme, FieldTable>(`${directory}/${path}`, {
     fields,
-    parameters: new Set(Object.keys(fields)),
     open: true,
-    sudo: false,
     head,
-    dataAtTop: false,
-    handlers,
-  };
+    on: {},
+  });
+  // What is read of a JWS is for its own rules to say: nothing is made to fit beforehand.
+  return { ...described, handlers };
 }
 
 /** Who signed a request, and what they ask. @throws Problem */
