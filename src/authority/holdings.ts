@@ -19,6 +19,8 @@ export function keysBelow(prefix: string) {
     signed: (issuerId: string) => `${prefix}signed/${issuerId}/`,
     signedEnding: (issuerId: string, notAfter: number, serial: string) =>
       `${prefix}signed/${issuerId}/${String(notAfter).padStart(15, '0')}/${serial}`,
+    /** Until when what an issuer signed and nobody stored may be good. */
+    unstoredUntil: (issuerId: string) => `${prefix}unstored-until/${issuerId}`,
     crl: (issuerId: string) => `${prefix}crl/${issuerId}`,
     settings: `${prefix}settings`,
   };

@@ -7,7 +7,7 @@ import { isSelfSigned, serialText } from '../../x509/certificate.ts';
 import { invalidRequest } from '../faults.ts';
 import { defineRoute } from '../routing/define-route.ts';
 import type { FieldTable, FieldValues } from '../routing/fields.ts';
-import type { Answer, Captures, Route } from '../routing/route.ts';
+import type { Answer, Caller, Captures, Route } from '../routing/route.ts';
 import type { AnswerFormat } from './ca-fields.ts';
 import {
   issueFields,
@@ -17,11 +17,13 @@ import {
   signFields,
   verbatimFields,
 } from './leaf-fields.ts';
+import { renewalWarnings } from './renewal-warning.ts';
 import { privateKeyPem, readCsr, signingIssuer, written, writtenKey } from './written.ts';
 
 interface LeafGiven<Fields extends FieldTable> {
   fields: FieldValues<Fields>;
   captures: Captures;
+  caller: Caller;
 }
 
 export const leafRoutes: readonly Route<Authority>[] = [
@@ -43,18 +45,18 @@ function paths<Fields extends FieldTable>(
 
 async function sign(
   authority: Authority,
-  { fields, captures }: LeafGiven<typeof signFields>,
+  { fields, captures, caller }: LeafGiven<typeof signFields>,
 ): Promise<Answer> {
   const role = await findRole(authority, captures.role!);
   const issuer = signingIssuer(authority, captures.issuer_ref ?? role.issuer_ref).id;
   const format = readLeafFormat(fields.format);
   const order = { issuer, role, request: readLeafRequest(fields) };
-  return answer(await authority.leaves.sign(order, readCsr(fields.csr ?? '')), format, fields);
+  return answer(await authority.leaves.sign(order, readCsr(fields.csr ?? '')), format, { fields, caller });
 }
 
 async function issue(
   authority: Authority,
-  { fields, captures }: LeafGiven<typeof issueFields>,
+  { fields, captures, caller }: LeafGiven<typeof issueFields>,
 ): Promise<Answer> {
   const role = await findRole(authority, captures.role!);
   const issuer = signingIssuer(authority, captures.issuer_ref ?? role.issuer_ref).id;
@@ -62,12 +64,12 @@ async function issue(
   const { key_type: type, key_bits: bits } = fields;
   const key = { ...(type === undefined ? {} : { type }), ...(bits === undefined ? {} : { bits }) };
   const order = { issuer, role, request: { ...readLeafRequest(fields), key } };
-  return answer(await authority.leaves.issue(order), format, fields);
+  return answer(await authority.leaves.issue(order), format, { fields, caller });
 }
 
 async function signVerbatim(
   authority: Authority,
-  { fields, captures }: LeafGiven<typeof verbatimFields>,
+  { fields, captures, caller }: LeafGiven<typeof verbatimFields>,
 ): Promise<Answer> {
   const base = captures.role === undefined ? undefined : await findRole(authority, captures.role);
   const role = verbatimRole(base, readVerbatimTerms(fields));
@@ -75,7 +77,10 @@ async function signVerbatim(
   const issuer = signingIssuer(authority, reference).id;
   const format = readLeafFormat(fields.format);
   const order = { issuer, role, request: readLeafRequest(fields) };
-  return answer(await authority.leaves.signVerbatim(order, readCsr(fields.csr ?? '')), format, fields);
+  return answer(await authority.leaves.signVerbatim(order, readCsr(fields.csr ?? '')), format, {
+    fields,
+    caller,
+  });
 }
 
 async function findRole(authority: Authority, name: string): Promise<Role> {
@@ -89,7 +94,11 @@ function readLeafFormat(text = 'pem'): AnswerFormat {
   throw invalidRequest('the "format" path parameter must be "pem", "der", or "pem_bundle"');
 }
 
-function answer(leaf: SignedLeaf | IssuedLeaf, format: AnswerFormat, fields: LeafFields): Answer {
+function answer(
+  leaf: SignedLeaf | IssuedLeaf,
+  format: AnswerFormat,
+  { fields, caller }: { fields: LeafFields; caller: Caller },
+): Answer {
   const { certificate, issuer, chain, warnings } = leaf;
   const key = 'privateKey' in leaf ? leaf.privateKey : undefined;
   const shown = fields.remove_roots_from_chain ? chain.filter((one) => !isSelfSigned(one)) : chain;
@@ -103,5 +112,5 @@ function answer(leaf: SignedLeaf | IssuedLeaf, format: AnswerFormat, fields: Lea
     ...(key ? writtenKey(key, format, fields.private_key_format) : {}),
     serial_number: serialText(certificate.serial),
   };
-  return { data, warnings };
+  return { data, warnings: [...warnings, ...renewalWarnings(caller, certificate)] };
 }

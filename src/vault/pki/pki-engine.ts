@@ -22,6 +22,7 @@ import { issuerRoutes } from './issuer-routes.ts';
 import { keyRoutes } from './key-routes.ts';
 import { leafRoutes } from './leaf-routes.ts';
 import { ocspRoutes } from './ocsp-routes.ts';
+import { outstandingRoutes } from './outstanding-routes.ts';
 import { revocationRoutes } from './revocation-routes.ts';
 import { roleRoutes } from './role-routes.ts';
 import { rootRoutes } from './root-routes.ts';
@@ -38,6 +39,7 @@ export const pkiRoutes = [
   ...defaultRoutes,
   ...roleRoutes,
   ...leafRoutes,
+  ...outstandingRoutes,
   ...fetchRoutes,
   ...revocationRoutes,
   ...crlRoutes,
