@@ -237,3 +237,48 @@ describe('batch tokens', () => {
     expect(await type('either', { type: 'service' })).toBe('service');
   });
 });
+
+test('the token mount’s own times hold for tokens, and their warnings', async () => {
+  const tuned = await vault.call('POST', 'sys/auth/token/tune', {
+    default_lease_ttl: '2h',
+    max_lease_ttl: '4h',
+  });
+  expect([tuned.status, ...tuned.errors]).toEqual([204]);
+  expect((await vault.call('GET', 'sys/auth/token/tune')).data).toMatchObject({
+    default_lease_ttl: 7_200,
+    max_lease_ttl: 14_400,
+  });
+  const create = async (body: object) =>
+    vault.call('POST', 'auth/token/create', { policies: ['default'], ...body });
+  expect((await create({})).auth.lease_duration).toBe(7_200);
+  const long = await create({ ttl: '5h' });
+  expect(long.auth.lease_duration).toBe(14_400);
+  expect(long.warnings).toEqual([
+    'TTL of "5h" exceeded the effective max_ttl of "4h"; TTL value is capped accordingly',
+  ]);
+  expect((await role('long', { token_explicit_max_ttl: '5h' })).warnings).toEqual([
+    'Given explicit max TTL of 18000 is greater than system/mount allowed value of 14400 seconds; until this is ' +
+      'fixed attempting to create tokens against this role will result in an error',
+  ]);
+});
+
+test('tidying begins at once', async () => {
+  expect((await vault.call('POST', 'auth/token/tidy')).status).toBe(202);
+});
+
+test('a token of few uses is used no more often on two nodes at once', async () => {
+  const other = await testVault({ store: vault.store, clock: vault.clock, seed: 'other' });
+  try {
+    const { auth } = await vault.call('POST', 'auth/token/create', { policies: ['default'], num_uses: 7 });
+    const replies = await Promise.all(
+      Array.from({ length: 30 }, (_, at) =>
+        (at % 2 ? vault : other).call('GET', 'auth/token/lookup-self', undefined, String(auth.client_token)),
+      ),
+    );
+    expect(replies.filter(({ status }) => status === 200)).toHaveLength(7);
+    const left = await vault.store.list({ prefix: 'token/id/' });
+    expect(left).toHaveLength(1);
+  } finally {
+    await other.close();
+  }
+});

@@ -25,6 +25,7 @@ import { leaseRoutes } from './lease/lease-routes.ts';
 import { type Leases, LeaseTable } from './lease/leases.ts';
 import { meteredCore } from './metered-core.ts';
 import { fixedMount } from './mount/fixed-mount.ts';
+import { leaseLimits } from './mount/mount.ts';
 import { type Mounts, openMounts } from './mount/mounts.ts';
 import { pkiEngine } from './pki/pki-engine.ts';
 import { openPolicies } from './policy/policies.ts';
@@ -42,7 +43,6 @@ import { policyRoutes } from './sys/policy-routes.ts';
 import { quotaRoutes } from './sys/quota-routes.ts';
 import { type Cluster, ensureCluster, neverSealed, statusPaths } from './sys/status.ts';
 import type { SealControl, SysContext } from './sys/sys-context.ts';
-import { systemLease } from './token/lifetime.ts';
 import { rootTokenPlan } from './token/root-token.ts';
 import { tokenRoles } from './token/token-roles.ts';
 import { tokenRoutes } from './token/token-routes.ts';
@@ -214,7 +214,8 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
     roles: tokenRoles(store),
     policies,
     clock,
-    limits: () => systemLease,
+    log,
+    limits: () => leaseLimits(mounts.at('auth/token/')!),
     renewer: (path: string) => mounts.match(path)?.mounted.engine.renew,
   };
   const desk = loginDesk({ tokens, clock, stands: (mount) => mounts.stands(mount) });

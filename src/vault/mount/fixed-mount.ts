@@ -2,14 +2,14 @@ import { type Entropy, uuid } from '../../base/entropy.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Store } from '../../store/store.ts';
 import type { Mount } from './mount.ts';
-import { accessorOf } from './mounts.ts';
+import { accessorOf, fixedMountKey } from './mounts.ts';
 
 /** A mount that is always there; its names stay the same from start to start. */
 export async function fixedMount(
   { store, entropy }: { store: Store; entropy: Entropy },
   named: Pick<Mount, 'path' | 'type' | 'description'> & Partial<Pick<Mount, 'local'>>,
 ): Promise<Mount> {
-  const key = `core/fixed-mount/${named.type}`;
+  const key = fixedMountKey(named.type);
   const found = await store.get(key);
   if (found) return { ...(JSON.parse(found.value.toString()) as Mount), ...named };
   const mount: Mount = {

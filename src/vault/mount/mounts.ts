@@ -3,6 +3,7 @@ import { Fault } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
 import type { Following } from '../../store/following.ts';
 import type { Store } from '../../store/store.ts';
+import { commitIfUnchanged } from '../commit.ts';
 import { invalidRequest } from '../faults.ts';
 import type { Engine } from '../routing/route.ts';
 import { kindOf, listedPath, type Mount, type MountKind } from './mount.ts';
@@ -10,6 +11,7 @@ import { kindOf, listedPath, type Mount, type MountKind } from './mount.ts';
 /** Paths that are Vault's own, whether or not there is anything below them here. */
 const ownPaths = ['audit/', 'auth/', 'cubbyhole/', 'identity/', 'sys/'];
 const tablePrefix = 'mount/';
+const fixedPrefix = 'core/fixed-mount/';
 /** Changes with every new mount: two nodes that each take a path that is free must not both get it. */
 const takenKey = 'mounts-taken';
 /** More conflicts than this in a row mean that something else is wrong. */
@@ -80,10 +82,15 @@ interface Row extends Mounted {
   leave: () => void;
 }
 
+/** Where what is always mounted keeps its names and settings, by type. */
+export function fixedMountKey(type: string): string {
+  return fixedPrefix + type;
+}
+
 export async function openMounts(options: MountsOptions): Promise<Mounts> {
   await finishRemovals(options);
   const table = new MountTable(options);
-  options.following.follow([tablePrefix, takenKey], () => table.load());
+  options.following.follow([tablePrefix, takenKey, fixedPrefix], () => table.load());
   await table.load();
   return table;
 }
@@ -91,12 +98,14 @@ export async function openMounts(options: MountsOptions): Promise<Mounts> {
 class MountTable implements Mounts {
   readonly #options: MountsOptions;
   readonly #rows = new Map<string, Row>();
+  readonly #fixed: { mount: Mount; engine: Engine }[];
   /** The revision of `takenKey` that the rows are at least as new as. */
   #taken = 0;
   #loading: Promise<void> = Promise.resolve();
 
   constructor(options: MountsOptions) {
     this.#options = options;
+    this.#fixed = options.fixed.map((mounted) => ({ ...mounted }));
   }
 
   /** Reads the table anew; rows that have not changed stay, and with them their engines. */
@@ -109,6 +118,10 @@ class MountTable implements Mounts {
   async #read(): Promise<void> {
     const { store } = this.#options;
     const taken = (await store.get(takenKey))?.revision ?? 0;
+    for (const fixed of this.#fixed) {
+      const entry = await store.get(fixedMountKey(fixed.mount.type));
+      if (entry) fixed.mount = { ...(JSON.parse(entry.value.toString()) as Mount), path: fixed.mount.path };
+    }
     const entries = await store.list({ prefix: tablePrefix });
     for (const { value, revision } of entries) {
       const mount = JSON.parse(value.toString()) as Mount;
@@ -144,7 +157,7 @@ class MountTable implements Mounts {
   }
 
   all(kind: MountKind): Mount[] {
-    return [...this.#options.fixed, ...this.#rows.values()]
+    return [...this.#fixed, ...this.#rows.values()]
       .map(({ mount }) => mount)
       .filter((mount) => kindOf(mount) === kind)
       .toSorted((a, b) => (a.path < b.path ? -1 : 1));
@@ -160,7 +173,7 @@ class MountTable implements Mounts {
 
   match(path: string): { mounted: Mounted; rest: string } | undefined {
     // Mounts do not nest, so at most one can hold the path.
-    for (const mounted of [...this.#options.fixed, ...this.#rows.values()]) {
+    for (const mounted of [...this.#fixed, ...this.#rows.values()]) {
       const { path: start } = mounted.mount;
       if (path.startsWith(start)) return { mounted, rest: path.slice(start.length) };
     }
@@ -208,6 +221,7 @@ class MountTable implements Mounts {
   }
 
   async tune(path: string, change: (mount: Mount) => Mount): Promise<void> {
+    if (path === 'auth/token/') return this.#tuneFixed(path, change);
     for (let attempt = 1; ; attempt++) {
       const row = this.#rows.get(path);
       if (!row) {
@@ -229,6 +243,22 @@ class MountTable implements Mounts {
     }
   }
 
+  async #tuneFixed(path: string, change: (mount: Mount) => Mount): Promise<void> {
+    const fixed = this.#fixed.find(({ mount }) => mount.path === path)!;
+    const key = fixedMountKey(fixed.mount.type);
+    const { store } = this.#options;
+    for (;;) {
+      const entry = await store.get(key);
+      const mount = change(fixed.mount);
+      const puts = [{ key, value: Buffer.from(JSON.stringify(mount)) }];
+      if (await commitIfUnchanged(store, { expect: [{ key, revision: entry?.revision ?? 0 }], puts })) {
+        fixed.mount = mount;
+        return;
+      }
+      await this.load();
+    }
+  }
+
   async disable(path: string): Promise<void> {
     if (this.#fixedAt(path)) throw invalidRequest(`cannot unmount "${path}"`);
     const row = this.#rows.get(path);
@@ -244,7 +274,7 @@ class MountTable implements Mounts {
   }
 
   #fixedAt(path: string): Mount | undefined {
-    return this.#options.fixed.find(({ mount }) => mount.path === path)?.mount;
+    return this.#fixed.find(({ mount }) => mount.path === path)?.mount;
   }
 
   async #openRow(mount: Mount, revision: number): Promise<Row> {
@@ -285,7 +315,7 @@ class MountTable implements Mounts {
   #assertFree(path: string): void {
     const others = [...this.#rows.keys()];
     if (kindOf({ path }) === 'auth') {
-      others.push(...this.#options.fixed.map(({ mount }) => mount.path));
+      others.push(...this.#fixed.map(({ mount }) => mount.path));
     } else if (ownPaths.some((own) => path.startsWith(own))) {
       throw invalidRequest(`cannot mount ${JSON.stringify(path)}`);
     }

@@ -1,4 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
+import { describeError } from '../../base/fault.ts';
+import type { Log } from '../../base/log.ts';
 import { denied, invalidRequest, rejected } from '../faults.ts';
 import { formatInstant } from '../instant.ts';
 import type { Policies } from '../policy/policies.ts';
@@ -18,6 +20,7 @@ export interface TokenContext extends RoleContext {
   tokens: Tokens;
   policies: Policies;
   clock: Clock;
+  log: Log;
   /** What renews the logins of the auth mount at `path`; undefined where none is there any more. */
   renewer(path: string): Renewer | undefined;
 }
@@ -90,6 +93,7 @@ export const tokenRoutes: readonly Route<TokenContext>[] = [
     on: { update: (context, { caller }) => revoke(context, caller.presented.id) },
   }),
   defineRoute('revoke-orphan', { fields: tokenField, sudo: true, on: { update: revokeOrphan } }),
+  defineRoute('tidy', { fields: noFields, on: { update: tidy } }),
   defineRoute('revoke-accessor', { fields: accessorField, on: { update: revokeAccessor } }),
 ];
 
@@ -286,6 +290,19 @@ async function revokeAccessor(
   if (!token) return { warnings: ['No token found with this accessor'] };
   await tokens.revoke(token.name);
   return undefined;
+}
+
+async function tidy({ tokens, log }: TokenContext): Promise<Answer> {
+  tokens.tidy().then(
+    (removed) => log.info('tokens are tidied', { removed }),
+    (error: unknown) => log.error('tokens could not be tidied', { error: describeError(error) }),
+  );
+  return {
+    status: 202,
+    warnings: [
+      "Tidy operation successfully started. Any information from the operation will be printed to Vault's server logs.",
+    ],
+  };
 }
 
 async function listAccessors({ tokens }: TokenContext): Promise<Answer> {
