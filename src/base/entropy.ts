@@ -6,8 +6,26 @@ export interface Entropy {
   bytes(size: number): Buffer;
 }
 
-/** The operating system's generator. */
-export const systemEntropy: Entropy = { bytes: (size) => randomFillSync(Buffer.allocUnsafe(size)) };
+/** Larger draws are made by themselves. */
+const pooledBytes = 64;
+const pool = Buffer.allocUnsafeSlow(4_096);
+let poolAt = pool.length;
+
+/** OpenSSL's generator, seeded by the operating system; asked for many small draws at once. */
+export const systemEntropy: Entropy = {
+  bytes(size) {
+    if (size > pooledBytes) return randomFillSync(Buffer.allocUnsafe(size));
+    if (poolAt + size > pool.length) {
+      randomFillSync(pool);
+      poolAt = 0;
+    }
+    const drawn = Buffer.from(pool.subarray(poolAt, poolAt + size));
+    // What was given away is nowhere else.
+    pool.fill(0, poolAt, poolAt + size);
+    poolAt += size;
+    return drawn;
+  },
+};
 
 /** The same bytes for the same seed, for tests and simulations only: whoever knows the seed knows every key. */
 export function seededEntropy(seed: string): Entropy {
@@ -29,7 +47,7 @@ export function uuid(entropy: Entropy): string {
   bytes[6] = (bytes[6]! & 0x0f) | 0x40;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
   const hex = bytes.toString('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
 /** `length` characters drawn evenly from `alphabet` (at most 256 characters). */

@@ -157,24 +157,30 @@ function listenFault(error: NodeJS.ErrnoException, address: ListenAddress | Unix
  *
  * @throws Fault `wire.body.large` past `limitBytes`, `wire.body.cut` when the client hung up.
  */
-export async function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
+export function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
+  // By its events: iterating over a request takes longer than answering many a one.
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > limitBytes) {
-        throw new Fault(`the request body is larger than ${limitBytes} bytes`, {
+      chunks.push(chunk);
+      if (size <= limitBytes) return;
+      request.pause();
+      reject(
+        new Fault(`the request body is larger than ${limitBytes} bytes`, {
           code: 'wire.body.large',
           blame: 'caller',
           fix: 'send a smaller body',
-        });
-      }
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    if (error instanceof Fault) throw error;
-    throw new Fault('the request ended early', { code: 'wire.body.cut', blame: 'caller', cause: error });
-  }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size);
+        }),
+      );
+    });
+    request.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)));
+    const cut = (cause?: unknown) =>
+      reject(new Fault('the request ended early', { code: 'wire.body.cut', blame: 'caller', cause }));
+    request.on('error', cut);
+    // After its end it closes, too; then this is of no effect.
+    request.on('close', () => cut());
+    if (request.destroyed) cut();
+  });
 }

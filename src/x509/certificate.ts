@@ -278,8 +278,12 @@ export function certificatePem(certificate: Pick<Certificate, 'der'>): string {
 
 /** A serial number as Vault writes it: lower-case hex of every content octet, colons between. */
 export function serialText(serial: Uint8Array): string {
-  return Array.from(serial, (byte) => byte.toString(16).padStart(2, '0')).join(':');
+  let text = '';
+  for (const byte of serial) text += `${text === '' ? '' : ':'}${hexOfByte[byte]}`;
+  return text;
 }
+
+const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
 /** SHA-256 of the DER in lower-case hex. */
 export function fingerprint(certificate: Pick<Certificate, 'der'>): string {

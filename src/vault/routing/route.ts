@@ -155,10 +155,11 @@ export interface Match {
 
 /** An engine of `routes`, whose handlers are handed `context`. The first route that matches wins. */
 export function engine<Context>(routes: readonly Route<Context>[], context: Context): Engine {
+  const candidates = byFirstSegment(routes);
   return {
     routes,
     find(path, operation) {
-      for (const route of routes) {
+      for (const route of candidates(path)) {
         const caught = route.pattern.exec(path);
         if (!caught) continue;
         const handler = route.handlers[operation];
@@ -173,6 +174,24 @@ export function engine<Context>(routes: readonly Route<Context>[], context: Cont
       return undefined;
     },
   };
+}
+
+/** The routes that a path can be of, by how it begins: there are too many to try each with every request. */
+function byFirstSegment<Context>(
+  routes: readonly Route<Context>[],
+): (path: string) => readonly Route<Context>[] {
+  const first = (path: string) => path.split('/', 1)[0]!;
+  const isAny = ({ path }: Route<Context>) => /^[:*]/.test(path) || path === '';
+  const known = new Map<string, readonly Route<Context>[]>();
+  for (const { path } of routes) {
+    const start = first(path);
+    known.set(
+      start,
+      routes.filter((route) => isAny(route) || first(route.path) === start),
+    );
+  }
+  const others = routes.filter(isAny);
+  return (path) => known.get(first(path)) ?? others;
 }
 
 /** What a segment looks like that is not simply a name. */
