@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { appRoleRoutes } from '../src/vault/auth/approle/approle-method.ts';
+import { certRoutes } from '../src/vault/auth/cert/cert-method.ts';
 import { kubernetesRoutes } from '../src/vault/auth/kubernetes/kubernetes-method.ts';
 import { cubbyholeRoutes } from '../src/vault/cubbyhole/cubbyhole-routes.ts';
 import { pkiAcmeRoutes, pkiRoutes } from '../src/vault/pki/pki-engine.ts';
@@ -21,6 +22,7 @@ test('docs/reference/vault.md lists what is served, no more and no less', () => 
     ...rows('auth/token/', tokenRoutes),
     ...rows('auth/approle/', appRoleRoutes),
     ...rows('auth/kubernetes/', kubernetesRoutes),
+    ...rows('auth/cert/', certRoutes),
     ...rows('cubbyhole/', cubbyholeRoutes),
     ...rows('pki/', pkiRoutes),
     // Directories lie in four places and are alike; one of them is listed.

@@ -12,6 +12,7 @@ import { type ListenAddress, listen } from '../wire/http-server.ts';
 import { openAuditor } from './audit/auditor.ts';
 import type { OpenSink } from './audit/sink.ts';
 import { appRoleMethod } from './auth/approle/approle-method.ts';
+import { certMethod } from './auth/cert/cert-method.ts';
 import { kubernetesMethod } from './auth/kubernetes/kubernetes-method.ts';
 import { type PodFile, systemPodFile } from './auth/kubernetes/pod-file.ts';
 import { loginDesk } from './auth/login.ts';
@@ -228,6 +229,7 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
       secret: { pki: pkiEngine({ store, clock, entropy, log, dialer: options.dialer }) },
       auth: {
         approle: appRoleMethod({ store, clock, entropy, desk }),
+        cert: certMethod({ store, clock, desk }),
         kubernetes: kubernetesMethod({
           store,
           log,
