@@ -116,11 +116,13 @@ async function respond(
     // What is left of the body is not read.
     response.setHeader('Connection', 'close');
   }
-  for (const [name, value] of Object.entries({ ...fixedHeaders(headers), ...answer.headers }))
-    response.setHeader(name, value);
-  if (answer.status !== 204) response.setHeader('Content-Type', answer.contentType);
-  if (answer.status !== 204 && !answer.stream) response.setHeader('Content-Length', answer.body.length);
-  response.writeHead(answer.status);
+  const sent: Record<string, string | string[]> = fixedHeaders(headers);
+  for (const [name, value] of Object.entries(answer.headers ?? {})) {
+    sent[name] = typeof value === 'string' ? value : [...value];
+  }
+  if (answer.status !== 204) sent['Content-Type'] = answer.contentType;
+  if (answer.status !== 204 && !answer.stream) sent['Content-Length'] = String(answer.body.length);
+  response.writeHead(answer.status, sent);
   // What breaks off is not ended properly, so that the client knows.
   if (answer.stream) return pipeline(answer.stream, response);
   response.end(method === 'HEAD' || answer.status === 204 ? undefined : answer.body);
