@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { hourMs } from '../src/base/duration.ts';
 import { type TestVault, testVault } from './support/vault.ts';
 
@@ -94,4 +94,57 @@ test('tidying begins at once', async () => {
   const reply = await put('sys/leases/tidy');
   expect(reply.status).toBe(202);
   expect(reply.warnings[0]).toMatch(/^Tidy operation successfully started\./);
+});
+
+describe('certificates by a role with generate_lease', () => {
+  beforeEach(async () => {
+    await put('sys/mounts/pki', { type: 'pki' });
+    await put('pki/root/generate/internal', { common_name: 'root', key_type: 'ec', ttl: '700h' });
+    const role = await put('pki/roles/web', { allow_any_name: true, key_type: 'ec', generate_lease: true });
+    expect(role.warnings).toEqual([expect.stringMatching(/^it is encouraged to disable generate_lease/)]);
+  });
+
+  const issue = (ttl: string, token?: string) =>
+    put('pki/issue/web', { common_name: 'a.example', ttl }, token);
+  const revoked = async () => (await vault.call('LIST', 'pki/certs/revoked')).data.keys;
+
+  test('come with a lease, and are revoked with it', async () => {
+    const reply = await issue('2h');
+    const { lease_id: id } = reply.body;
+    expect(reply.body).toMatchObject({
+      lease_id: expect.stringMatching(/^pki\/issue\/web\/\w{24}$/),
+      lease_duration: 7_200,
+      renewable: false,
+    });
+    expect((await put('sys/leases/lookup', { lease_id: id })).data).toMatchObject({
+      path: 'pki/issue/web',
+      renewable: false,
+      ttl: 7_200,
+    });
+    expect((await put('sys/leases/renew', { lease_id: id })).errors).toEqual(['lease is not renewable']);
+    expect(await revoked()).toBeUndefined();
+    expect((await put('sys/leases/revoke', { lease_id: id, sync: true })).status).toBe(204);
+    expect(await revoked()).toEqual([reply.data.serial_number]);
+  });
+
+  test('are revoked with the token that asked for them', async () => {
+    await put('sys/policies/acl/web', { policy: 'path "pki/issue/web" { capabilities = ["update"] }' });
+    const { client_token: token } = await create({ policies: ['web'], ttl: '1h' });
+    const { data } = await issue('2h', String(token));
+    await vault.clock.advance(hourMs + 1_000);
+    expect(await revoked()).toEqual([data.serial_number]);
+  });
+
+  test('are not revoked where they end by themselves', async () => {
+    const { body } = await issue('1h');
+    await vault.clock.advance(2 * hourMs);
+    expect(await revoked()).toBeUndefined();
+    expect((await put('sys/leases/lookup', { lease_id: body.lease_id })).errors).toEqual(['invalid lease']);
+  });
+
+  test('leave no lease with the mount', async () => {
+    await issue('2h');
+    await vault.call('DELETE', 'sys/mounts/pki');
+    expect((await vault.call('LIST', 'sys/leases/lookup')).data).toEqual({ keys: ['auth/'] });
+  });
 });

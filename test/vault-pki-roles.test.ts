@@ -104,7 +104,6 @@ test.each([
     'error parsing allowed_ip_sans_cidr: invalid CIDR address: 10.0.0.0/33',
   ],
   [{ cn_validations: ['email', 'zzz'] }, 'cn_validations value incorrect: unknown type: `zzz`'],
-  [{ generate_lease: true }, 'generate_lease is not supported'],
   [{ allowed_domains_template: true }, 'allowed_domains_template is not supported'],
 ])('%j is refused, and nothing is kept', async (given, message) => {
   const reply = await write('r', given);

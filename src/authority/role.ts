@@ -67,7 +67,6 @@ const unserved = [
   'allow_globs_in_identity_templates',
   'allowed_domains_template',
   'allowed_uri_sans_template',
-  'generate_lease',
 ] as const satisfies readonly (keyof Role)[];
 
 /**
@@ -90,6 +89,8 @@ export function settleRole(wanted: Role): Role {
   }
   return {
     ...wanted,
+    // There is nothing to revoke of what is not kept.
+    generate_lease: wanted.generate_lease && !wanted.no_store,
     ...settleKey(wanted),
     allowed_ip_sans_cidr: wanted.allowed_ip_sans_cidr.map(settleRange),
     cn_validations: settleValidations(wanted.cn_validations),

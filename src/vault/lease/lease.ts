@@ -2,7 +2,8 @@ import { formatInstant } from '../instant.ts';
 
 /** What an engine asks for with an answer that is to be ended again. */
 export interface LeaseGrant {
-  ttlMs: number;
+  /** When it ends, unless the limits of the mount end it sooner. */
+  untilMs: number;
   renewable: boolean;
   /** What the engine's `revokeLease` is to be told; never shown. */
   internal: Readonly<Record<string, unknown>>;

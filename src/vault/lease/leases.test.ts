@@ -59,7 +59,12 @@ beforeEach(async () => {
 
 async function grant(serial: string, { ttlMs = hourMs, path = 'pki/issue/web', holder = token } = {}) {
   const request = { path, token: holder, limits: systemLease };
-  return (await leases.grant({ ...request, grant: { ttlMs, renewable: true, internal: { serial } } })).lease;
+  return (
+    await leases.grant({
+      ...request,
+      grant: { untilMs: clock.now() + ttlMs, renewable: true, internal: { serial } },
+    })
+  ).lease;
 }
 const keys = async () =>
   (await store.list({ prefix: '' })).map(({ key }) => key).filter((key) => /lease|holds/.test(key));

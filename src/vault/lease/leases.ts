@@ -110,7 +110,8 @@ export class LeaseTable implements Leases {
     if (Buffer.byteLength(path) > leasePathLimitBytes)
       throw invalidRequest('the path is too long for a lease');
     const nowMs = clock.now();
-    const asked = { incrementMs: 0, ttlMs: grant.ttlMs, periodMs: 0, explicitMaxTtlMs: 0, startMs: nowMs };
+    const askedMs = Math.max(grant.untilMs - nowMs, 1);
+    const asked = { incrementMs: 0, ttlMs: askedMs, periodMs: 0, explicitMaxTtlMs: 0, startMs: nowMs };
     const { ttlMs, warnings } = leaseLifetime(asked, limits, nowMs);
     // What a batch token is given ends with that token, and with the one above it.
     const latestMs = token.type === 'batch' ? token.expiresMs : undefined;

@@ -17,6 +17,7 @@ import {
   signFields,
   verbatimFields,
 } from './leaf-fields.ts';
+import { leaseOf } from './leaf-lease.ts';
 import { renewalWarnings } from './renewal-warning.ts';
 import { privateKeyPem, readCsr, signingIssuer, written, writtenKey } from './written.ts';
 
@@ -51,7 +52,8 @@ async function sign(
   const issuer = signingIssuer(authority, captures.issuer_ref ?? role.issuer_ref).id;
   const format = readLeafFormat(fields.format);
   const order = { issuer, role, request: readLeafRequest(fields) };
-  return answer(await authority.leaves.sign(order, readCsr(fields.csr ?? '')), format, { fields, caller });
+  const leaf = await authority.leaves.sign(order, readCsr(fields.csr ?? ''));
+  return answer(leaf, format, { fields, caller, role });
 }
 
 async function issue(
@@ -64,7 +66,7 @@ async function issue(
   const { key_type: type, key_bits: bits } = fields;
   const key = { ...(type === undefined ? {} : { type }), ...(bits === undefined ? {} : { bits }) };
   const order = { issuer, role, request: { ...readLeafRequest(fields), key } };
-  return answer(await authority.leaves.issue(order), format, { fields, caller });
+  return answer(await authority.leaves.issue(order), format, { fields, caller, role });
 }
 
 async function signVerbatim(
@@ -77,10 +79,8 @@ async function signVerbatim(
   const issuer = signingIssuer(authority, reference).id;
   const format = readLeafFormat(fields.format);
   const order = { issuer, role, request: readLeafRequest(fields) };
-  return answer(await authority.leaves.signVerbatim(order, readCsr(fields.csr ?? '')), format, {
-    fields,
-    caller,
-  });
+  const leaf = await authority.leaves.signVerbatim(order, readCsr(fields.csr ?? ''));
+  return answer(leaf, format, { fields, caller, role });
 }
 
 async function findRole(authority: Authority, name: string): Promise<Role> {
@@ -97,7 +97,7 @@ function readLeafFormat(text = 'pem'): AnswerFormat {
 function answer(
   leaf: SignedLeaf | IssuedLeaf,
   format: AnswerFormat,
-  { fields, caller }: { fields: LeafFields; caller: Caller },
+  { fields, caller, role }: { fields: LeafFields; caller: Caller; role: Role },
 ): Answer {
   const { certificate, issuer, chain, warnings } = leaf;
   const key = 'privateKey' in leaf ? leaf.privateKey : undefined;
@@ -112,5 +112,9 @@ function answer(
     ...(key ? writtenKey(key, format, fields.private_key_format) : {}),
     serial_number: serialText(certificate.serial),
   };
-  return { data, warnings: [...warnings, ...renewalWarnings(caller, certificate)] };
+  return {
+    data,
+    warnings: [...warnings, ...renewalWarnings(caller, certificate)],
+    ...(role.generate_lease && !role.no_store ? { lease: leaseOf(certificate) } : {}),
+  };
 }

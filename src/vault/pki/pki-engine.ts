@@ -20,6 +20,7 @@ import { intermediateRoutes } from './intermediate-routes.ts';
 import { issuerCareRoutes } from './issuer-care-routes.ts';
 import { issuerRoutes } from './issuer-routes.ts';
 import { keyRoutes } from './key-routes.ts';
+import { revokeLeased } from './leaf-lease.ts';
 import { leafRoutes } from './leaf-routes.ts';
 import { ocspRoutes } from './ocsp-routes.ts';
 import { outstandingRoutes } from './outstanding-routes.ts';
@@ -76,6 +77,7 @@ export function pkiEngine({ dialer, ...options }: PkiEngineOptions): EngineMaker
     const [own, spoken] = [engine(pkiRoutes, authority), engine(pkiAcmeRoutes, acme)];
     return {
       routes: [...own.routes, ...spoken.routes],
+      revokeLease: (internal) => revokeLeased(authority, internal, options.clock.now()),
       find: (path, operation) => own.find(path, operation) ?? spoken.find(path, operation),
     };
   };

@@ -78,11 +78,11 @@ export const roleRoutes: readonly Route<Authority>[] = [
         return role && { data: describe(role) };
       },
       update: async (authority, { captures, fields }) =>
-        written(authority, await authority.roles.put(captures.name!, fields)),
+        written(authority, await authority.roles.put(captures.name!, fields), fields),
       patch: async (authority, { captures, fields }) => {
         const role = await authority.roles.patch(captures.name!, fields);
         if (!role) throw invalidRequest('Unable to fetch role entry to patch');
-        return written(authority, role);
+        return written(authority, role, fields);
       },
       delete: async ({ roles }, { captures }) => {
         await roles.delete(captures.name!);
@@ -93,14 +93,28 @@ export const roleRoutes: readonly Route<Authority>[] = [
 ];
 
 /** An issuer is looked up when a role is used: what it refers to may come later, but is worth a warning. */
-function written(authority: Authority, role: Role): Answer {
+function written(authority: Authority, role: Role, fields: { generate_lease?: boolean }): Answer {
   const data = describe(role);
-  if (issuerExists(authority, role.issuer_ref)) return { data };
+  const leased = leaseWarnings(role, fields.generate_lease ?? false);
+  if (issuerExists(authority, role.issuer_ref)) return { data, warnings: leased };
   const warning =
     role.issuer_ref === 'default'
       ? 'Issuing Certificate was set to default, but no default issuing certificate (configurable at /config/issuers) is currently set'
       : `Issuing Certificate was set to ${role.issuer_ref} but no issuing certificate currently has that name`;
-  return { data, warnings: [warning] };
+  return { data, warnings: [...leased, warning] };
+}
+
+function leaseWarnings({ generate_lease: leased, no_store: unkept }: Role, asked: boolean): string[] {
+  if (unkept && asked) {
+    return [
+      'mutually exclusive values no_store=true and generate_lease=true were both specified; no_store=true takes priority',
+    ];
+  }
+  if (!leased) return [];
+  return [
+    "it is encouraged to disable generate_lease and rely on PKI's native capabilities when possible; this option can " +
+      'cause instance-wide issues with large numbers of issued certificates',
+  ];
 }
 
 function issuerExists(authority: Authority, reference: string): boolean {
