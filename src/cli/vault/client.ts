@@ -84,7 +84,10 @@ export function vaultClient(connection: Connection, context: CommandContext): Va
 
   async function send(request: VaultRequest): Promise<Answer> {
     refuseUnprintable(client.token);
-    const headers = requestHeaders(request.path);
+    const headers = {
+      ...requestHeaders(request.path),
+      ...(request.method === 'PATCH' ? { 'Content-Type': 'application/merge-patch+json' } : {}),
+    };
     const body = requestBody(request);
     const asked = requestUrl(connection.address, request.path, request.query);
     if (connection.instead) throw new ShowInstead(shown(request, asked, headers, body));

@@ -2,7 +2,7 @@ import { jsonText, type Value } from './value.ts';
 
 /** One request to Vault's API. */
 export interface VaultRequest {
-  method: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  method: 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
   /** Below `/v1/`. */
   path: string;
   query?: Readonly<Record<string, string | readonly string[]>>;
@@ -92,6 +92,7 @@ const capabilitiesOf: Record<VaultRequest['method'], readonly string[]> = {
   GET: ['read'],
   PUT: ['create', 'update'],
   POST: ['create', 'update'],
+  PATCH: ['patch'],
   DELETE: ['delete'],
 };
 
