@@ -179,8 +179,10 @@ export function readBody(request: IncomingMessage, limitBytes: number): Promise<
     const cut = (cause?: unknown) =>
       reject(new Fault('the request ended early', { code: 'wire.body.cut', blame: 'caller', cause }));
     request.on('error', cut);
-    // After its end it closes, too; then this is of no effect.
-    request.on('close', () => cut());
+    // It closes after its end, too.
+    request.on('close', () => {
+      if (!request.readableEnded) cut();
+    });
     if (request.destroyed) cut();
   });
 }
