@@ -5,7 +5,7 @@ import { appRoleRoutes } from '../src/vault/auth/approle/approle-method.ts';
 import { certRoutes } from '../src/vault/auth/cert/cert-method.ts';
 import { kubernetesRoutes } from '../src/vault/auth/kubernetes/kubernetes-method.ts';
 import { cubbyholeRoutes } from '../src/vault/cubbyhole/cubbyhole-routes.ts';
-import { pkiAcmeRoutes, pkiRoutes } from '../src/vault/pki/pki-engine.ts';
+import { pkiAcmeRoutes, pkiRoutes, tidyRoutes } from '../src/vault/pki/pki-engine.ts';
 import type { Route } from '../src/vault/routing/route.ts';
 import { sealRoutes } from '../src/vault/seal/seal-routes.ts';
 import { systemRoutes } from '../src/vault/server.ts';
@@ -25,6 +25,7 @@ test('docs/reference/vault.md lists what is served, no more and no less', () => 
     ...rows('auth/cert/', certRoutes),
     ...rows('cubbyhole/', cubbyholeRoutes),
     ...rows('pki/', pkiRoutes),
+    ...rows('pki/', tidyRoutes),
     // Directories lie in four places and are alike; one of them is listed.
     ...rows(
       'pki/',

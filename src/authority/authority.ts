@@ -13,6 +13,7 @@ import { type Revocations, storedRevocations } from './revocations.ts';
 import { type Roles, storedRoles } from './roles.ts';
 import { type SelfIssuedSigning, selfIssuedSigning } from './self-issued.ts';
 import { type AuthoritySettings, authoritySettings } from './settings.ts';
+import { type AcmeTidying, openTidier, type Tidier } from './tidy/tidier.ts';
 
 /** A certification authority, whatever protocol speaks for it. What its calls answer is durable by then. */
 export interface Authority
@@ -27,6 +28,8 @@ export interface Authority
   readonly revocations: Revocations;
   readonly crls: CrlLists;
   readonly ocsp: OcspResponder;
+  /** `acme`: what removes what is over of the ACME server beside this. */
+  openTidier(acme: AcmeTidying): Promise<Tidier>;
   issuers(): readonly Issuer[];
   /** @throws Fault `authority.issuer.absent` */
   issuer(reference: string): Issuer;
@@ -55,6 +58,10 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     revocations: storedRevocations(ledger),
     crls: crlLists(ledger),
     ocsp: ocspResponder(ledger),
+    openTidier: (acme) => {
+      const deleteIssuer = (id: string) => issuerChanges(ledger).deleteIssuer(id);
+      return openTidier({ ledger, deleteIssuer, acme });
+    },
     issuers: () => ledger.holdings().issuers,
     issuer: (reference) => findIssuer(ledger.holdings(), reference),
     chain: (issuer) => ledger.holdings().chains(issuer),

@@ -27,6 +27,7 @@ import { outstandingRoutes } from './outstanding-routes.ts';
 import { revocationRoutes } from './revocation-routes.ts';
 import { roleRoutes } from './role-routes.ts';
 import { rootRoutes } from './root-routes.ts';
+import { tidyRoutes } from './tidy-routes.ts';
 import { urlRoutes } from './url-routes.ts';
 
 export const pkiRoutes = [
@@ -47,6 +48,8 @@ export const pkiRoutes = [
   ...crlConfigRoutes,
   ...ocspRoutes,
 ];
+
+export { tidyRoutes };
 
 /** Those of its ACME server. */
 export const pkiAcmeRoutes = [...acmeManagementRoutes, ...acmeRoutes];
@@ -74,11 +77,19 @@ export function pkiEngine({ dialer, ...options }: PkiEngineOptions): EngineMaker
     const authority = await openAuthority(place);
     const acme = openAcme({ ...place, authority, prober });
     mount.whenItLeaves(() => void acme.close());
-    const [own, spoken] = [engine(pkiRoutes, authority), engine(pkiAcmeRoutes, acme)];
+    const tidier = await authority.openTidier((buffers) => acme.tidy(buffers));
+    mount.whenItLeaves(() => tidier.close());
+    const parts = [engine(pkiRoutes, authority), engine(tidyRoutes, tidier), engine(pkiAcmeRoutes, acme)];
     return {
-      routes: [...own.routes, ...spoken.routes],
+      routes: parts.flatMap(({ routes }) => routes),
       revokeLease: (internal) => revokeLeased(authority, internal, options.clock.now()),
-      find: (path, operation) => own.find(path, operation) ?? spoken.find(path, operation),
+      find(path, operation) {
+        for (const part of parts) {
+          const found = part.find(path, operation);
+          if (found) return found;
+        }
+        return undefined;
+      },
     };
   };
 }
