@@ -17,6 +17,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const testPrograms = {
   'command -v openssl': 'openssl',
   'command -v strace': 'strace',
+  'command -v softhsm2-util': 'softhsm2',
   'command -v certbot': 'certbot',
   'command -v lego': 'lego',
   // Debian keeps a server's programs off the PATH, in a folder for each version.

@@ -63,3 +63,31 @@ test.each([
 ])('%s is refused by its name', (body, message) => {
   expect(() => read(body)).toThrow(message);
 });
+
+const pkcs11 = 'seal "pkcs11" {\n lib = "/l.so"\n token_label = "t"\n key_label = "k"\n';
+
+test('pkcs11, with what the environment says before what the file says', () => {
+  const seal = read(
+    `${pkcs11} pin = "1"\n key_id = "0x0a0B"\n mechanism = "0x1087"\n generate_key = "true"\n}`,
+    {
+      BAO_HSM_PIN: '2',
+      VAULT_HSM_KEY_LABEL: 'other',
+    },
+  );
+  expect(seal).toMatchObject({
+    ...{ type: 'pkcs11', lib: '/l.so', tokenLabel: 't', slot: undefined, keyLabel: 'other' },
+    ...{ keyId: Buffer.from([10, 11]), mechanism: 'AES_GCM', oaepHash: 'sha256', generatesKey: true },
+  });
+  expect(seal?.type === 'pkcs11' && seal.pin.reveal()).toBe('2');
+  expect(JSON.stringify({ ...seal, slot: 0 })).not.toContain('"2"');
+});
+
+test.each([
+  ['', 'pin is missing, and VAULT_HSM_PIN is not set'],
+  ['pin = "1"\n mechanism = "CKM_AES_CBC_PAD"', 'mechanism "CKM_AES_CBC_PAD" is not supported'],
+  ['pin = "1"\n rsa_oaep_hash = "md5"', 'rsa_oaep_hash "md5" is not known'],
+  ['pin = "1"\n key_id = "xyz"', 'key_id takes hexadecimal digits'],
+  ['pin = "1"\n slot = "0x10"', 'slot takes a decimal number in quotes'],
+])('pkcs11 with %s is refused by its name', (line, message) => {
+  expect(() => read(`${pkcs11} ${line}\n}`)).toThrow(message);
+});

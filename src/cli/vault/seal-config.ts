@@ -18,6 +18,7 @@ import {
   text,
 } from './config-blocks.ts';
 import { variable } from './environment.ts';
+import { type Pkcs11Config, readPkcs11 } from './pkcs11-config.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -30,7 +31,8 @@ interface NamedKey {
 /** What unseals in people's place. */
 export type SealConfig =
   | { type: 'static'; current: NamedKey; previous: NamedKey | undefined }
-  | ({ type: 'transit' } & TransitConfig);
+  | ({ type: 'transit' } & TransitConfig)
+  | ({ type: 'pkcs11' } & Pkcs11Config);
 
 interface TransitConfig {
   address: string;
@@ -42,7 +44,7 @@ interface TransitConfig {
   tls: { ca?: string; certificate?: string; key?: string; serverName?: string; insecure: boolean };
 }
 
-export const sealTypes: readonly string[] = ['shamir', 'static', 'transit'];
+export const sealTypes: readonly string[] = ['shamir', 'static', 'transit', 'pkcs11'];
 
 /** The `seal` block; undefined where there is none, or shares unseal. @throws Fault `cli.config` */
 export function readSeal(top: Settings, env: Env): SealConfig | undefined {
@@ -57,6 +59,7 @@ export function readSeal(top: Settings, env: Env): SealConfig | undefined {
 function configOf(seal: Settings, env: Env): SealConfig | undefined {
   if (seal.type === 'static') return staticConfig(seal);
   if (seal.type === 'transit') return { type: 'transit', ...transitConfig(seal, env) };
+  if (seal.type === 'pkcs11') return { type: 'pkcs11', ...readPkcs11(seal, env) };
   return undefined;
 }
 
@@ -128,6 +131,10 @@ export async function openSeal(config: SealConfig, at: SealSurroundings): Promis
     const { current, previous } = config;
     const keys = { current: staticKey(current, at), previous: previous && staticKey(previous, at) };
     return staticSeal(keys, at.entropy);
+  }
+  if (config.type === 'pkcs11') {
+    const { openPkcs11 } = await import('./pkcs11-config.ts');
+    return openPkcs11(config, at);
   }
   const { transitSeal } = await import('../../vault/seal/transit-seal.ts');
   const { httpClient } = await import('../../wire/http-client.ts');

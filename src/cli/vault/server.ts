@@ -38,7 +38,7 @@ Usage: capstan vault server -config=FILE
                                 whose address VAULT_PG_CONNECTION_URL may give.
 
                                 capstan vault operator init and unseal then make it
-                                ready; with seal "static" or seal "transit" it unseals
+                                ready; with a seal block (static, transit, pkcs11) it unseals
                                 by itself. There may be several listeners, "unix" ones
                                 too. All settings: docs/reference/vault.md. SIGHUP reads
                                 certificates and opens log files anew.
