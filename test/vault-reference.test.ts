@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { appRoleRoutes } from '../src/vault/auth/approle/approle-method.ts';
 import { certRoutes } from '../src/vault/auth/cert/cert-method.ts';
+import { jwtRoutes } from '../src/vault/auth/jwt/jwt-method.ts';
 import { kubernetesRoutes } from '../src/vault/auth/kubernetes/kubernetes-method.ts';
 import { cubbyholeRoutes } from '../src/vault/cubbyhole/cubbyhole-routes.ts';
 import { pkiAcmeRoutes, pkiRoutes, tidyRoutes } from '../src/vault/pki/pki-engine.ts';
@@ -23,6 +24,7 @@ test('docs/reference/vault.md lists what is served, no more and no less', () => 
     ...rows('auth/approle/', appRoleRoutes),
     ...rows('auth/kubernetes/', kubernetesRoutes),
     ...rows('auth/cert/', certRoutes),
+    ...rows('auth/jwt/', jwtRoutes),
     ...rows('cubbyhole/', cubbyholeRoutes),
     ...rows('pki/', pkiRoutes),
     ...rows('pki/', tidyRoutes),

@@ -13,6 +13,7 @@ import { openAuditor } from './audit/auditor.ts';
 import type { OpenSink } from './audit/sink.ts';
 import { appRoleMethod } from './auth/approle/approle-method.ts';
 import { certMethod } from './auth/cert/cert-method.ts';
+import { jwtMethod } from './auth/jwt/jwt-method.ts';
 import { kubernetesMethod } from './auth/kubernetes/kubernetes-method.ts';
 import { type PodFile, systemPodFile } from './auth/kubernetes/pod-file.ts';
 import { loginDesk } from './auth/login.ts';
@@ -230,6 +231,7 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
       auth: {
         approle: appRoleMethod({ store, clock, entropy, desk }),
         cert: certMethod({ store, clock, desk }),
+        jwt: jwtMethod({ store, clock, desk, connect: httpClient }),
         kubernetes: kubernetesMethod({
           store,
           log,

@@ -67,6 +67,7 @@ export function planLogin(
       renewable: type === 'service',
       expiresMs: nowMs + ttlMs,
       login: { mount: mount.path, internal },
+      alias: { accessor: mount.accessor, metadata },
       ...(settings.token_bound_cidrs.length > 0 ? { boundCidrs: settings.token_bound_cidrs } : {}),
     },
   };

@@ -1,9 +1,10 @@
-import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { invalidRequest } from '../../faults.ts';
 import { defineRoute } from '../../routing/define-route.ts';
 import type { FieldTable, FieldValues } from '../../routing/fields.ts';
 import type { Route } from '../../routing/route.ts';
 import type { RolesContext } from '../named-roles.ts';
+import { publicKey } from '../public-key.ts';
 
 /** How to ask the cluster; the store keeps it whole. */
 export interface KubernetesConfig {
@@ -93,13 +94,4 @@ export function apiAddress({ kubernetes_host: host }: Pick<KubernetesConfig, 'ku
   if (!url) throw invalidRequest(`kubernetes_host ${JSON.stringify(host)} is no URL`);
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   return url;
-}
-
-/** Of a public key or a certificate in PEM. @throws Fault `vault.request.invalid` */
-export function publicKey(pem: string): KeyObject {
-  try {
-    return createPublicKey(pem);
-  } catch (error) {
-    throw invalidRequest('data does not contain any valid RSA or ECDSA public keys', error);
-  }
 }

@@ -7,8 +7,9 @@ import { isWithin } from '../../token/bound-cidrs.ts';
 import { isSignedBy, type Jws, readJws } from '../jwt/jws.ts';
 import type { LoginDesk, LoginGrant } from '../login.ts';
 import { namedRole, type RolesContext } from '../named-roles.ts';
+import { publicKey } from '../public-key.ts';
 import type { Cluster, ServiceAccount } from './cluster.ts';
-import { type KubernetesConfig, publicKey, readConfig } from './kubernetes-config.ts';
+import { type KubernetesConfig, readConfig } from './kubernetes-config.ts';
 import { type KubernetesRole, kubernetesRole, nameProblem, namesNamespace } from './kubernetes-role.ts';
 import { namespaceSelector } from './namespace-selector.ts';
 
