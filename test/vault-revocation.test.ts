@@ -154,6 +154,24 @@ describe('a revocation', () => {
   });
 });
 
+test('certificates are listed in pages, with what they say where asked', async () => {
+  const made = [await issue(), await issue(), await issue()].map((leaf) => leaf.serial_number).toSorted();
+  const all = (await vault.call('LIST', 'pki/certs')).data.keys as string[];
+  expect(all).toEqual([...made, serialText(readCertificates(root)[0]!.serial)].toSorted());
+  const page = await vault.call('LIST', `pki/certs?after=${all[0]}&limit=2`);
+  expect(page.data.keys).toEqual(all.slice(1, 3));
+  const detailed = await vault.call('LIST', `pki/certs/detailed?limit=4`);
+  expect(detailed.data.keys).toEqual(all);
+  const info = detailed.data.key_info as Record<string, Record<string, unknown>>;
+  expect(info[made[0]!]).toMatchObject({
+    common_name: 'web.example',
+    dns_names: ['web.example'],
+    issuer: 'CN=root',
+    key_bits: 256,
+    key_type: 'ec',
+  });
+});
+
 describe('an issuer', () => {
   test('that is revoked issues nothing more, is listed by its own issuer, and still lists what it issued', async () => {
     const csr = await vault.call('POST', 'pki/intermediate/generate/internal', {

@@ -39,6 +39,8 @@ export interface Authority
   key(reference: string): CaKey;
   /** An issued certificate; `serial` in hexadecimal, parted by colons, dashes or nothing. */
   certificate(serial: string): Promise<Certificate | undefined>;
+  /** Issued certificates in the order of their serials. */
+  certificates(range: { after?: string; limit?: number }): Promise<Certificate[]>;
   /** Colon-parted serials in order. */
   serials(range: { after?: string; limit?: number }): Promise<string[]>;
 }
@@ -71,11 +73,20 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       const entry = await options.store.get(at.certificate(storedSerial(serial)));
       return entry && readCertificate(entry.value);
     },
+    certificates: async ({ after, limit }) => {
+      const entries = await options.store.list({
+        prefix: at.certificates,
+        ...(after ? { after: at.certificate(storedSerial(after)) } : {}),
+        ...(limit ? { limit } : {}),
+      });
+      return entries.map(({ value }) => readCertificate(value));
+    },
     serials: async ({ after, limit }) => {
       const entries = await options.store.list({
         prefix: at.certificates,
         ...(after ? { after: at.certificate(storedSerial(after)) } : {}),
         ...(limit ? { limit } : {}),
+        keysOnly: true,
       });
       return entries.map(({ key }) => key.slice(at.certificates.length).replaceAll('-', ':'));
     },

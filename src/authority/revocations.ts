@@ -110,6 +110,7 @@ export function storedRevocations(ledger: Ledger): Revocations {
         prefix,
         ...(after ? { after: where.revoked(storedSerial(after)) } : {}),
         ...(limit ? { limit } : {}),
+        keysOnly: true,
       });
       return entries.map(({ key }) => key.slice(prefix.length).replaceAll('-', ':'));
     },

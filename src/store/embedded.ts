@@ -273,20 +273,25 @@ function prepare(database: DatabaseSync) {
        ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision`,
     ),
     remove: database.prepare('DELETE FROM entry WHERE key = ?'),
-    forwards: database.prepare(
-      'SELECT key, value, revision FROM entry WHERE key >= ? AND key > ? AND key < ? ORDER BY key LIMIT ?',
-    ),
-    backwards: database.prepare(
-      'SELECT key, value, revision FROM entry WHERE key >= ? AND key < ? AND key < ? ORDER BY key DESC LIMIT ?',
-    ),
-  } satisfies Record<string, StatementSync>;
+    entries: ranges(database, 'value'),
+    keys: ranges(database, "x'' AS value"),
+  };
 }
 
-function rangeOf(statements: Statements, { prefix, after, limit, reverse }: ListOptions): Entry[] {
+function ranges(database: DatabaseSync, value: string): Record<'forwards' | 'backwards', StatementSync> {
+  const from = `SELECT key, ${value}, revision FROM entry WHERE key >= ?`;
+  return {
+    forwards: database.prepare(`${from} AND key > ? AND key < ? ORDER BY key LIMIT ?`),
+    backwards: database.prepare(`${from} AND key < ? AND key < ? ORDER BY key DESC LIMIT ?`),
+  };
+}
+
+function rangeOf(statements: Statements, { prefix, after, limit, reverse, keysOnly }: ListOptions): Entry[] {
   const upper = afterPrefix(prefix) ?? aboveAllText;
+  const { forwards, backwards } = keysOnly ? statements.keys : statements.entries;
   const rows = reverse
-    ? statements.backwards.all(prefix, after ?? upper, upper, limit ?? -1)
-    : statements.forwards.all(prefix, after ?? '', upper, limit ?? -1);
+    ? backwards.all(prefix, after ?? upper, upper, limit ?? -1)
+    : forwards.all(prefix, after ?? '', upper, limit ?? -1);
   return rows.map((row) => toEntry(row)!);
 }
 

@@ -37,7 +37,7 @@ export function memoryStore(): Store {
     },
     async list(options) {
       assertOpen();
-      return entries.range(options).map(copy);
+      return entries.range(options).map(options.keysOnly ? withoutValue : copy);
     },
     async commit(batch) {
       assertOpen();
@@ -75,6 +75,10 @@ export function memoryStore(): Store {
     },
   };
   return store;
+}
+
+function withoutValue({ key, revision }: Entry): Entry {
+  return { key, value: Buffer.alloc(0), revision };
 }
 
 /** A reader that changes the bytes it was given must not change the store. */

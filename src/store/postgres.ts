@@ -146,15 +146,15 @@ class PostgresStore implements Store {
     return row && toEntry(row);
   }
 
-  async list({ prefix, after, limit, reverse }: ListOptions): Promise<Entry[]> {
+  async list({ prefix, after, limit, reverse, keysOnly }: ListOptions): Promise<Entry[]> {
     const from = Buffer.from(prefix);
     // The octet FF is in no UTF-8 text, so it comes after whatever follows the prefix.
     const end = Buffer.concat([from, Buffer.of(0xff)]);
     const bound = after === undefined ? undefined : Buffer.from(after);
     const [comparison, order] = reverse ? ['<', 'DESC'] : ['>', 'ASC'];
     const rows = await this.#read<EntryRow>({
-      name: `${this.#schema}.list.${order}`,
-      text: `SELECT key, value, revision FROM ${this.#schema}.entry
+      name: `${this.#schema}.${keysOnly ? 'keys' : 'list'}.${order}`,
+      text: `SELECT key, ${keysOnly ? "''::bytea AS value" : 'value'}, revision FROM ${this.#schema}.entry
              WHERE key >= $1 AND key ${comparison} $2 AND key < $3 ORDER BY key ${order} LIMIT $4`,
       values: [from, bound ?? (reverse ? end : Buffer.alloc(0)), end, limit ?? null],
     });

@@ -15,6 +15,8 @@ export interface ListOptions {
   limit?: number;
   /** From the last key to the first. */
   reverse?: true;
+  /** Values are left out, each in whose place is an empty one: for those who count or page through many. */
+  keysOnly?: true;
 }
 
 /** What one commit did, as far as no later one had undone it when it was read. */

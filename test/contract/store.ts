@@ -105,6 +105,8 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       expect(await listed({ prefix: 'b/' })).toEqual(['b/1', 'b/2', 'b/3']);
       expect(await listed({ prefix: 'b/', after: 'b/1' })).toEqual(['b/2', 'b/3']);
       expect(await listed({ prefix: 'b/', after: 'b/1a', limit: 1 })).toEqual(['b/2']);
+      expect(await listed({ prefix: 'b/', after: 'b/1a', keysOnly: true })).toEqual(['b/2', 'b/3']);
+      expect(await listed({ prefix: 'b/', reverse: true, keysOnly: true, limit: 1 })).toEqual(['b/3']);
       expect(await listed({ prefix: 'b/', after: 'a' })).toEqual(['b/1', 'b/2', 'b/3']);
       expect(await listed({ prefix: 'b/', after: 'c' })).toEqual([]);
       expect(await listed({ prefix: 'b', limit: 0 })).toEqual([]);

@@ -164,5 +164,10 @@ export async function countUnclaimed(ledger: Ledger): Promise<number> {
 }
 
 function list(ledger: Ledger, prefix: string, after: string | undefined, limit: number): Promise<Entry[]> {
-  return ledger.options.store.list({ prefix, ...(after === undefined ? {} : { after }), limit });
+  return ledger.options.store.list({
+    prefix,
+    ...(after === undefined ? {} : { after }),
+    limit,
+    keysOnly: true,
+  });
 }
