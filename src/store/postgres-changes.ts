@@ -33,7 +33,7 @@ export function changedKeysQuery(
       WITH span AS MATERIALIZED (
         SELECT h.revision AS newest, h.compacted, CASE WHEN w.first_past IS NULL THEN h.revision
           ELSE least(h.revision, greatest($1 + 1, w.first_past - 1)) END AS up_to
-        FROM ${schema}.head h, (SELECT least(${past('entry')}, ${past('removed')}) AS first_past) w
+        FROM ${schema}.head h, (SELECT least(${past('entry')}, ${past('removed')}) AS first_past OFFSET 0) w
       )
       SELECT s.newest, s.compacted, s.up_to, c.key, c.revision, c.gone
       FROM span s LEFT JOIN LATERAL (

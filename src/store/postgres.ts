@@ -95,8 +95,10 @@ async function prepareSession(
   await client.query(`
     SET default_transaction_isolation = 'read committed';
     SET default_transaction_read_only = off;
-    -- As for commits: plans outlive the size of the table.
-    SET enable_seqscan = off; SET jit = off;
+    -- Plans are made once, not for each new argument, and outlive the size of the table: what is read is in an order
+    -- that an index has, however much of it there is.
+    SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off;
+    SET plan_cache_mode = force_generic_plan;
     SET statement_timeout = ${Math.ceil(statementTimeoutMs)}`);
   const { rows } = await client.query<{ fsync: string; standby: boolean }>(
     `SELECT current_setting('fsync') AS fsync, pg_is_in_recovery() AS standby`,
