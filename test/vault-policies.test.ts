@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type TestVault, testVault } from './support/vault.ts';
+import { rootToken, type TestVault, testVault } from './support/vault.ts';
 
 /** What each policy lets its holder do, over the wire: every operation against every holder. */
 
@@ -153,10 +153,7 @@ describe('policies over the wire', () => {
     expect(await shown('nothing')).toEqual([[], []]);
     expect(await shown('signer')).toEqual([['pki/'], []]);
     expect(await shown('tokens')).toEqual([[], ['token/']]);
-    expect(await shown('everything')).toEqual([
-      ['cubbyhole/', 'pki/', 'sys/'],
-      ['token/'],
-    ]);
+    expect(await shown('everything')).toEqual([['cubbyhole/', 'pki/', 'sys/'], ['token/']]);
     expect((await vault.call('GET', 'sys/internal/ui/mounts', undefined, '')).data).toEqual({
       auth: {},
       secret: {},
@@ -172,5 +169,98 @@ describe('policies over the wire', () => {
       );
       expect(reply.status).toBe(403);
     }
+  });
+});
+
+describe('beside the policies', () => {
+  test('everything that a token may do is told, path by path', async () => {
+    await vault.call('PUT', 'sys/policies/acl/shown', {
+      policy: `
+        path "pki/sign/web" {
+          capabilities = ["update", "create"]
+          allowed_parameters = { "csr" = [] }
+          required_parameters = ["csr"]
+          min_wrapping_ttl = "1m"
+        }
+        path "pki/*" { capabilities = ["read"] }
+        path "pki/+/x" { capabilities = ["read"] }
+        path "pki/root" { capabilities = ["deny"] }
+        path "sys/internal/ui/resultant-acl" { capabilities = ["read"] }`,
+    });
+    const { auth } = await vault.call('POST', 'auth/token/create', {
+      policies: ['shown'],
+      no_default_policy: true,
+    });
+    const shown = await vault.call(
+      'GET',
+      'sys/internal/ui/resultant-acl',
+      undefined,
+      String(auth.client_token),
+    );
+    expect(shown.data).toEqual({
+      root: false,
+      exact_paths: {
+        'pki/root': { capabilities: ['deny'] },
+        'pki/sign/web': {
+          allowed_parameters: { csr: [] },
+          capabilities: ['create', 'update'],
+          min_wrapping_ttl: 60,
+          required_parameters: ['csr'],
+        },
+        'sys/internal/ui/resultant-acl': { capabilities: ['read'] },
+      },
+      glob_paths: { 'pki/': { capabilities: ['read'] } },
+    });
+    expect((await vault.call('GET', 'sys/internal/ui/resultant-acl')).data).toEqual({ root: true });
+  });
+
+  test('a policy that is there is patched, and names are listed below a folder', async () => {
+    const patch = async (name: string, body: object) => {
+      const response = await fetch(`${vault.endpoint}/v1/sys/policies/acl/${name}`, {
+        method: 'PATCH',
+        headers: { 'x-vault-token': rootToken, 'content-type': 'application/merge-patch+json' },
+        body: JSON.stringify(body),
+      });
+      return [response.status, ((await response.json()) as { errors?: string[] }).errors];
+    };
+    await vault.call('PUT', 'sys/policies/acl/team/a', { policy: 'path "a" {}' });
+    expect(await patch('team/a', { policy: 'path "b" {}' })).toEqual([200, undefined]);
+    expect((await vault.call('GET', 'sys/policies/acl/team/a')).data.policy).toBe('path "b" {}');
+    expect(await patch('team/b', { policy: 'path "b" {}' })).toEqual([400, ['policy not found']]);
+    expect((await vault.call('LIST', 'sys/policies/acl/team')).data).toEqual({ keys: ['team/a'] });
+  });
+
+  test('identity templates are filled from a login, for its token and the tokens below it', async () => {
+    await vault.call('POST', 'sys/auth/approle', { type: 'approle' });
+    const { data: mounts } = await vault.call('GET', 'sys/auth');
+    const { accessor } = mounts['approle/'] as { accessor: string };
+    const key = `{{identity.entity.aliases.${accessor}.metadata.role_name}}`;
+    await vault.call('PUT', 'sys/policies/acl/own', {
+      policy: `path "pki/sign/${key}" { capabilities = ["update"] }
+               path "auth/token/create*" { capabilities = ["update"] }`,
+    });
+    await vault.call('POST', 'auth/approle/role/web', { token_policies: 'own', bind_secret_id: true });
+    const { data: role } = await vault.call('GET', 'auth/approle/role/web/role-id');
+    const { data: secret } = await vault.call('POST', 'auth/approle/role/web/secret-id');
+    const { auth } = await vault.call(
+      'POST',
+      'auth/approle/login',
+      { role_id: role.role_id, secret_id: secret.secret_id },
+      '',
+    );
+    const child = await vault.call('POST', 'auth/token/create', {}, String(auth.client_token));
+    const orphan = await vault.call('POST', 'auth/token/create-orphan', {}, String(auth.client_token));
+    const may = async (token: unknown, path: string) =>
+      (await vault.call('POST', 'sys/capabilities', { token, path })).data.capabilities;
+    expect(await may(auth.client_token, 'pki/sign/web')).toEqual(['update']);
+    expect(await may(auth.client_token, 'pki/sign/other')).toEqual(['deny']);
+    expect(await may(child.auth.client_token, 'pki/sign/web')).toEqual(['update']);
+    expect(await may(orphan.auth.client_token, 'pki/sign/web')).toEqual(['deny']);
+    // What a token says of itself fills nothing.
+    const made = await vault.call('POST', 'auth/token/create', {
+      policies: ['own'],
+      meta: { role_name: 'web' },
+    });
+    expect(await may(made.auth.client_token, 'pki/sign/web')).toEqual(['deny']);
   });
 });

@@ -60,7 +60,7 @@ export function core({ tokens, policies, mounts, auditor, leases, wrapping }: Co
     if (!isUsableFrom(presented.token, origin.remoteAddress)) throw permissionDenied();
     const token = await tokens.use(presented);
     if (!token) throw permissionDenied('invalid token');
-    return { presented: { ...presented, token }, access: await policies.access(token.policies) };
+    return { presented: { ...presented, token }, access: await policies.access(token) };
   }
 
   /** Lets the request in; `exchange` learns who asks even where they may not. */
@@ -178,7 +178,7 @@ export function core({ tokens, policies, mounts, auditor, leases, wrapping }: Co
   async function bestEffort({ token: id, origin }: VaultRequest): Promise<Caller> {
     const presented = id ? await tokens.lookup(id) : undefined;
     if (!presented || !isUsableFrom(presented.token, origin.remoteAddress)) return nobody;
-    return { presented, access: await policies.access(presented.token.policies) };
+    return { presented, access: await policies.access(presented.token) };
   }
 }
 
@@ -252,6 +252,7 @@ const nobody: Caller = {
     hasSudo: () => false,
     capabilitiesOn: () => ['deny'],
     reachesBelow: () => false,
+    grants: () => ({ root: false, exact: new Map(), prefixes: new Map() }),
   },
 };
 

@@ -43,6 +43,7 @@ import { mountRoutes } from './sys/mount-routes.ts';
 import { operationRoutes } from './sys/operation-routes.ts';
 import { policyRoutes } from './sys/policy-routes.ts';
 import { quotaRoutes } from './sys/quota-routes.ts';
+import { resultantAclRoutes } from './sys/resultant-acl.ts';
 import { type Cluster, ensureCluster, neverSealed, statusPaths } from './sys/status.ts';
 import type { SealControl, SysContext } from './sys/sys-context.ts';
 import { rootTokenPlan } from './token/root-token.ts';
@@ -58,6 +59,7 @@ export const systemRoutes = [
   ...authRoutes,
   ...policyRoutes,
   ...capabilityRoutes,
+  ...resultantAclRoutes,
   ...auditRoutes,
   ...operationRoutes,
   ...quotaRoutes,

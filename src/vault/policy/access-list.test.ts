@@ -63,7 +63,8 @@ test('a list is judged with its slash first, then without', () => {
   expect(access(grant('certs/*', 'deny'), grant('certs', 'list')).allows(request('certs/', 'list'))).toBe(
     true,
   );
-  expect(access(grant('a/+', 'deny'), grant('*', 'list')).allows(request('a/b/', 'list'))).toBe(true);
+  // Vault judges without the slash first here, OpenBao with it: a denial counts either way.
+  expect(access(grant('a/+', 'deny'), grant('*', 'list')).allows(request('a/b/', 'list'))).toBe(false);
   expect(access(grant('a/+/', 'deny'), grant('*', 'list')).allows(request('a/b/', 'list'))).toBe(false);
 });
 

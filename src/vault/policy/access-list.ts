@@ -21,12 +21,21 @@ export interface AccessList {
   hasSudo(path: string, operation: Operation): boolean;
   /** In Vault's order; `root`, or `deny` where there is none. */
   capabilitiesOn(path: string): string[];
+  /** Everything that is granted, but for rules with `+`, which Vault leaves out too. */
+  grants(): Grants;
   /** Whether anything at or below `prefix` is granted: what decides if a mount is shown to its holder. */
   reachesBelow(prefix: string): boolean;
 }
 
 /** The access of the policy `root`: everything. */
+export interface Grants {
+  root: boolean;
+  exact: ReadonlyMap<string, Grant>;
+  prefixes: ReadonlyMap<string, Grant>;
+}
+
 export const rootAccess: AccessList = {
+  grants: () => ({ root: true, exact: new Map(), prefixes: new Map() }),
   allows: () => true,
   hasSudo: () => true,
   capabilitiesOn: () => ['root'],
@@ -44,7 +53,7 @@ interface SegmentRule {
 }
 
 /**
- * Compiles policies. On a path the exact rule wins; else the one whose first wildcard comes latest, then one without
+ * Compiles policies whose templates are filled. On a path the exact rule wins; else the one whose first wildcard comes latest, then one without
  * a trailing `*`, then the one with fewer `+`, then the longer (Vault, "Policies: priority matching"). Rules of
  * several policies on the same path merge by union, and a denial among them wins.
  */
@@ -53,6 +62,7 @@ export function accessList(policies: readonly Policy[]): AccessList {
   const prefixes = new Map<string, Grant>();
   const segmented = new Map<string, Grant>();
   for (const rule of policies.flatMap(({ rules }) => rules)) {
+    if (rule.matches === 'template') continue;
     const table = { exact, prefix: prefixes, segments: segmented }[rule.matches];
     const existing = table.get(rule.path);
     table.set(rule.path, existing ? mergeGrants(existing, rule.grant) : rule.grant);
@@ -60,7 +70,7 @@ export function accessList(policies: readonly Policy[]): AccessList {
   const longestFirst = [...prefixes.keys()].toSorted((a, b) => b.length - a.length);
   const segmentRules = [...segmented].map(([path, grant]) => segmentRule(path, grant));
 
-  function wildcardGrant(path: string): Grant | undefined {
+  function wildcardRule(path: string): SegmentRule | undefined {
     const prefix = longestFirst.find((start) => path.startsWith(start));
     const matching = segmentRules.filter((rule) => matchesSegments(rule, path));
     if (prefix !== undefined) {
@@ -74,17 +84,20 @@ export function accessList(policies: readonly Policy[]): AccessList {
         grant,
       });
     }
-    return matching.toSorted(strongestFirst)[0]?.grant;
+    return matching.toSorted(strongestFirst)[0];
+  }
+
+  /** A list is of a folder, whose rule may be written without the slash: one that denies it is not got around. */
+  function wildcardGrant(path: string, bare: string | undefined): Grant | undefined {
+    const rule = wildcardRule(path);
+    const ofBare = bare === undefined ? undefined : wildcardRule(bare);
+    if (!rule || !ofBare) return (rule ?? ofBare)?.grant;
+    return ofBare.grant.deny && strongestFirst(ofBare, rule) < 0 ? ofBare.grant : rule.grant;
   }
 
   function grantOn(path: string, listing: boolean): Grant | undefined {
     const bare = listing && path.endsWith('/') ? path.slice(0, -1) : undefined;
-    return (
-      exact.get(path) ??
-      (bare === undefined ? undefined : exact.get(bare)) ??
-      wildcardGrant(path) ??
-      (bare === undefined ? undefined : wildcardGrant(bare))
-    );
+    return exact.get(path) ?? (bare === undefined ? undefined : exact.get(bare)) ?? wildcardGrant(path, bare);
   }
 
   return {
@@ -96,10 +109,9 @@ export function accessList(policies: readonly Policy[]): AccessList {
     },
     hasSudo: (path, operation) => grantOn(path, operation === 'list')?.capabilities.has('sudo') ?? false,
     capabilitiesOn(path) {
-      const held = grantOn(path, true)?.capabilities;
-      const listed = reportOrder.filter((capability) => held?.has(capability));
-      return listed.length > 0 ? listed : ['deny'];
+      return capabilitiesOf(grantOn(path, true));
     },
+    grants: () => ({ root: false, exact, prefixes }),
     reachesBelow(mount) {
       const reaches = (table: ReadonlyMap<string, Grant>) =>
         [...table].some(([path, grant]) => path.startsWith(mount) && grant.capabilities.size > 0);
@@ -119,6 +131,12 @@ function wrapsWithin({ minWrappingTtlMs: least, maxWrappingTtlMs: most }: Grant,
 
 /** The order in which Vault reports them. */
 const reportOrder: readonly Capability[] = ['sudo', 'read', 'list', 'update', 'delete', 'create', 'patch'];
+
+/** `deny` where there are none. */
+export function capabilitiesOf(grant: Grant | undefined): string[] {
+  const listed = reportOrder.filter((capability) => grant?.capabilities.has(capability));
+  return listed.length > 0 ? listed : ['deny'];
+}
 
 function segmentRule(path: string, grant: Grant): SegmentRule {
   const prefix = path.endsWith('*');

@@ -1,15 +1,19 @@
 import { Fault } from '../../base/fault.ts';
 import type { Store } from '../../store/store.ts';
 import { invalidRequest } from '../faults.ts';
+import type { Token } from '../token/token.ts';
 import { type AccessList, accessList, rootAccess } from './access-list.ts';
 import { defaultPolicy } from './default-policy.ts';
-import { parsePolicy } from './policy.ts';
+import { parsePolicy, resolvePolicy } from './policy.ts';
 import { responseWrapping } from './response-wrapping.ts';
 
 const prefix = 'policy/';
 const nameLimitBytes = 512;
 /** Sets of policies whose compiled form is kept; more than that many kinds of token are rare. */
 const compiledLimit = 500;
+
+/** Who holds policies, and what fills their templates. */
+export type PolicyHolder = Pick<Token, 'policies' | 'alias'>;
 
 /** The access policies of a server, by name in lower case. `root` is not written down: it allows everything. */
 export interface Policies {
@@ -22,7 +26,7 @@ export interface Policies {
   /** Those of `names` that do not exist. */
   missing(names: readonly string[]): Promise<string[]>;
   /** What these policies allow together; those that do not exist allow nothing. */
-  access(names: readonly string[]): Promise<AccessList>;
+  access(holder: PolicyHolder): Promise<AccessList>;
 }
 
 export async function openPolicies(store: Store): Promise<Policies> {
@@ -54,19 +58,23 @@ export async function openPolicies(store: Store): Promise<Policies> {
       const found = await Promise.all(written.map((name) => store.get(prefix + name)));
       return written.filter((_, at) => !found[at]);
     },
-    async access(names) {
+    async access({ policies: names, alias }) {
       if (names.includes('root')) return rootAccess;
       const entries = (await Promise.all(names.map((name) => store.get(prefix + name)))).filter(
         (entry) => !!entry,
       );
       const wraps = names.includes(responseWrapping.name);
       const kind = [wraps, ...entries.map(({ key, revision }) => `${key}@${revision}`)].join(' ');
-      const known = compiled.get(kind);
+      // Who has an alias may reach what others with the same policies do not.
+      const ofHolder = `${kind} ${JSON.stringify(alias ?? null)}`;
+      const known = compiled.get(kind) ?? compiled.get(ofHolder);
       if (known) return known;
       const texts = entries.map(({ value }) => value.toString());
-      const made = accessList((wraps ? [...texts, responseWrapping.text] : texts).map(parsePolicy));
+      const parsed = (wraps ? [...texts, responseWrapping.text] : texts).map(parsePolicy);
+      const made = accessList(parsed.map((policy) => resolvePolicy(policy, alias)));
+      const templated = parsed.some(({ rules }) => rules.some(({ matches }) => matches === 'template'));
       if (compiled.size >= compiledLimit) compiled.clear();
-      compiled.set(kind, made);
+      compiled.set(templated ? ofHolder : kind, made);
       return made;
     },
   };

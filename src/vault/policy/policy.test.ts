@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { defaultPolicy } from './default-policy.ts';
-import { parsePolicy } from './policy.ts';
+import { parsePolicy, resolvePolicy } from './policy.ts';
 
 const rules = (source: string) =>
   parsePolicy(source).rules.map(({ path, matches, grant }) => [
@@ -79,8 +79,22 @@ test('reads parameters, wrapping times and JSON', () => {
   );
 });
 
-test('paths with identity templates match nothing, and wrong templates are refused', () => {
-  expect(rules('path "id/{{identity.entity.id}}/*" { capabilities = ["read"] }')).toEqual([]);
+test('paths with identity templates are filled or left out, and wrong templates are refused', () => {
+  const filled = (path: string, metadata?: Record<string, string>) =>
+    resolvePolicy(
+      parsePolicy(`path "${path}" { capabilities = ["read"] }`),
+      metadata && { accessor: 'auth_kubernetes_1', metadata },
+    ).rules.map((rule) => [rule.path, rule.matches]);
+  const team = '{{ identity.entity.aliases.auth_kubernetes_1.metadata.team }}';
+  expect(filled('plain/*')).toEqual([['plain/', 'prefix']]);
+  expect(filled('id/{{identity.entity.id}}/*', { id: 'a' })).toEqual([]);
+  expect(filled(`kv/${team}/*`, { team: 'web' })).toEqual([['kv/web/', 'prefix']]);
+  expect(filled(`kv/${team}/+/a`, { team: 'web' })).toEqual([['kv/web/+/a', 'segments']]);
+  expect(filled(`kv/x-${team}`, { team: 'web' })).toEqual([['kv/x-web', 'exact']]);
+  expect(filled(`kv/${team}/*`)).toEqual([]);
+  expect(filled(`kv/${team}/*`, { other: 'web' })).toEqual([]);
+  expect(filled(`kv/${team.replace('_1', '_2')}/*`, { team: 'web' })).toEqual([]);
+  expect(filled('kv/{{identity.entity.aliases.auth_kubernetes_1.metadata.constructor}}', {})).toEqual([]);
   expect(() => parsePolicy('path "a/{{identity.entity.id" {}')).toThrow(/unbalanced templating characters/);
   expect(() => parsePolicy('path "a/{{nonsense}}" {}')).toThrow(/no identity template/);
 });
@@ -119,3 +133,13 @@ test.each([
 ])('refuses %j', (source, message) => {
   expect(() => parsePolicy(source)).toThrow(message);
 });
+
+test.each(['*', 'a*', '+', 'a/b', '', '.', '..', 'a\nb', '{{x}}', '\ud800'])(
+  'the value %j, which would change what a path means, fills no template (GHSA-59w7-v8rr-pr4p)',
+  (value) => {
+    const policy = parsePolicy(
+      'path "kv/{{identity.entity.aliases.a.metadata.team}}/*" { capabilities = ["read"] }',
+    );
+    expect(resolvePolicy(policy, { accessor: 'a', metadata: { team: value } }).rules).toEqual([]);
+  },
+);

@@ -1,7 +1,9 @@
 import { describeError, Fault } from '../../base/fault.ts';
 import { coreMessage } from '../faults.ts';
 import { durationMs } from '../routing/coerce.ts';
+import type { Alias } from '../token/token.ts';
 import { type HclItem, type HclObject, type HclValue, isHclObject, parseHcl, parseHclJson } from './hcl.ts';
+import { fillTemplates } from './templates.ts';
 
 export const capabilities = ['create', 'read', 'update', 'delete', 'list', 'patch', 'sudo'] as const;
 export type Capability = (typeof capabilities)[number];
@@ -22,9 +24,9 @@ export interface Grant {
 }
 
 export interface PathRule {
-  /** The path below `/v1/`; without its `*` where `matches` is `prefix`, with it where it is `segments`. */
+  /** The path below `/v1/`; without its `*` where `matches` is `prefix`, with it where it is `segments` or `template`. */
   path: string;
-  matches: 'exact' | 'prefix' | 'segments';
+  matches: 'exact' | 'prefix' | 'segments' | 'template';
   grant: Grant;
 }
 
@@ -33,8 +35,8 @@ export interface Policy {
 }
 
 /**
- * Reads a policy in HCL, or in JSON where it begins with a brace. Paths with an identity template
- * (`{{identity.entity.id}}`) are checked and left out: without an entity they match nothing.
+ * Reads a policy in HCL, or in JSON where it begins with a brace. Identity templates (`{{identity.entity.id}}`) are
+ * checked, and stay as they are.
  *
  * @throws Fault `vault.policy`, in Vault's words with what is wrong and where
  */
@@ -43,7 +45,7 @@ export function parsePolicy(source: string): Policy {
     const document = source.trimStart().startsWith('{') ? parseHclJson(source) : parseHcl(source);
     assertKeys(document.items, new Set(['path', 'name']));
     const stanzas = document.items.filter(({ keys }) => keys[0] === 'path').flatMap(pathStanzas);
-    return { rules: stanzas.flatMap(([path, body]) => readRule(path, body) ?? []) };
+    return { rules: stanzas.map(([path, body]) => readRule(path, body)) };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     throw policyFault(`failed to parse policy: ${describeError(error)}`, error);
@@ -98,7 +100,7 @@ const ruleKeys = new Set([
   'max_wrapping_ttl',
 ]);
 
-function readRule(name: string, body: HclObject): PathRule | undefined {
+function readRule(name: string, body: HclObject): PathRule {
   const where = `path ${JSON.stringify(name)}`;
   assertKeys(body.items, ruleKeys, `${where}: `);
   const values = new Map<string, HclValue>();
@@ -111,12 +113,28 @@ function readRule(name: string, body: HclObject): PathRule | undefined {
   const grant = readGrant(where, values);
   const path = name.startsWith('/') ? name.slice(1) : name;
   if (path.includes('+*')) throw policyFault(`${where}: invalid use of wildcards ('+*' is forbidden)`);
-  if (isTemplated(path, where)) return undefined;
+  if (isTemplated(path, where)) return { path, matches: 'template', grant };
+  return { ...matching(path), grant };
+}
+
+/** How a path without templates is matched. */
+function matching(path: string): Omit<PathRule, 'grant'> {
   if (path.split('/').includes('+') || path.includes('/+') || path.startsWith('+/')) {
-    return { path, matches: 'segments', grant };
+    return { path, matches: 'segments' };
   }
-  if (path.endsWith('*')) return { path: path.slice(0, -1), matches: 'prefix', grant };
-  return { path, matches: 'exact', grant };
+  if (path.endsWith('*')) return { path: path.slice(0, -1), matches: 'prefix' };
+  return { path, matches: 'exact' };
+}
+
+/** The policy as it is for who has `alias`: templates are filled, and rules whose templates have no value left out. */
+export function resolvePolicy({ rules }: Policy, alias: Alias | undefined): Policy {
+  return {
+    rules: rules.flatMap((rule) => {
+      if (rule.matches !== 'template') return rule;
+      const path = fillTemplates(rule.path, alias);
+      return path === undefined ? [] : { ...matching(path), grant: rule.grant };
+    }),
+  };
 }
 
 function isTemplated(path: string, where: string): boolean {

@@ -21,7 +21,7 @@ export const capabilityRoutes: readonly Route<SysContext>[] = [
         if (!fields.token) throw failed('no token found');
         const found = await tokens.lookup(fields.token);
         if (!found) throw rejected('invalid token');
-        return describe(await policies.access(found.token.policies), fields);
+        return describe(await policies.access(found.token), fields);
       },
     },
   }),
@@ -33,7 +33,7 @@ export const capabilityRoutes: readonly Route<SysContext>[] = [
         if (!fields.accessor) throw invalidRequest('missing accessor');
         const token = await tokens.byAccessor(fields.accessor);
         if (!token) throw rejected('invalid accessor');
-        return describe(await policies.access(token.policies), fields);
+        return describe(await policies.access(token), fields);
       },
     },
   }),

@@ -16,8 +16,10 @@ export const policyRoutes: readonly Route<SysContext>[] = [
   defineRoute('policies/acl/*name', {
     fields: policyFields,
     on: {
+      list: (context, { captures }) => listBelow(context, captures.name!),
       read: (context, { captures }) => read(context, captures.name!, 'policy'),
       update: (context, { captures, fields }) => write(context, captures.name!, fields.policy ?? ''),
+      patch: (context, { captures, fields }) => patch(context, captures.name!, fields.policy),
       delete: (context, { captures }) => remove(context, captures.name!),
     },
   }),
@@ -37,6 +39,20 @@ export const policyRoutes: readonly Route<SysContext>[] = [
     },
   }),
 ];
+
+/** Whole names, as OpenBao lists them. */
+async function listBelow({ policies }: SysContext, folder: string): Promise<Answer> {
+  const names = await policies.names();
+  return { data: { keys: names.filter((name) => name.startsWith(`${folder.toLowerCase()}/`)) } };
+}
+
+/** OpenBao's: changes a policy that is there already. */
+async function patch({ policies }: SysContext, given: string, text: string | undefined): Promise<Answer> {
+  const name = given.toLowerCase();
+  if ((await policies.read(name)) === undefined) throw invalidRequest('policy not found');
+  if (text !== undefined) await policies.write(name, decodeIfBase64(text));
+  return {};
+}
 
 async function listOld({ policies }: SysContext): Promise<Answer> {
   const keys = await policies.names();

@@ -93,6 +93,7 @@ export function planToken(fields: CreateFields, at: TokenCircumstances): TokenPl
       ...(ttlMs > 0 ? { expiresMs: at.nowMs + ttlMs } : {}),
       ...(boundCidrs.length > 0 ? { boundCidrs } : {}),
       ...(role ? { role: role.name } : {}),
+      ...(parent.alias && !orphan ? { alias: parent.alias } : {}),
     },
   };
 }

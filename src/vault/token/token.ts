@@ -34,6 +34,15 @@ export interface Token {
   role?: string;
   /** Where it came from a login: what its renewal is decided from. */
   login?: Login;
+  /** What an auth method told of whoever logged in; their tokens’ children have it from them. */
+  alias?: Alias;
+}
+
+/** Who logged in, as far as identity templates of policies ask. */
+export interface Alias {
+  /** Of the auth mount. */
+  accessor: string;
+  metadata: Readonly<Record<string, string>>;
 }
 
 /** The auth method that a token came from. */
