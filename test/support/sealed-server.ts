@@ -23,14 +23,15 @@ export interface SealedServerSettings {
   entropy?: Entropy;
   log?: Log;
   autoSeal?: AutoSeal;
+  formerSeal?: AutoSeal;
 }
 
 /** A server that starts sealed, on a memory store and a clock that stands still. */
 export async function sealedServer(settings: SealedServerSettings = {}): Promise<SealedServer> {
   const { store = memoryStore(), clock = new ManualClock(), log = silentLog } = settings;
-  const { entropy = seededEntropy('sealed'), autoSeal } = settings;
+  const { entropy = seededEntropy('sealed'), autoSeal, formerSeal } = settings;
   const server = await startSealedVault({
-    ...{ store, clock, entropy, log, autoSeal },
+    ...{ store, clock, entropy, log, autoSeal, formerSeal },
     openSink: noSinks,
     dialer: systemDialer,
     listeners: [{ at: { host: '127.0.0.1', port: 0 } }],

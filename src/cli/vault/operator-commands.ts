@@ -146,7 +146,11 @@ asked for, and not shown as it is typed; - reads it from stdin. A key on the com
     $ capstan vault operator unseal`,
   flags: [
     { name: 'reset', kind: 'switch', help: 'Drop the keys that have been given so far.' },
-    { name: 'migrate', kind: 'switch', hidden: true, help: 'The key is one of the seal that is being left.' },
+    {
+      name: 'migrate',
+      kind: 'switch',
+      help: 'The key is one of the seal that is being left for another.',
+    },
   ],
   output: ['format'],
   async run(call) {

@@ -1,12 +1,24 @@
 import { expect, test } from 'vitest';
 import { readBlocks } from './config-blocks.ts';
-import { readSeal } from './seal-config.ts';
+import { readSeals } from './seal-config.ts';
 
-const read = (body: string, env: Record<string, string> = {}) => readSeal(readBlocks(body), env);
+const read = (body: string, env: Record<string, string> = {}) => readSeals(readBlocks(body), env).seal;
 
 test('without a stanza, and with "shamir", shares unseal', () => {
   expect(read('')).toBeUndefined();
   expect(read('seal "shamir" {}')).toBeUndefined();
+});
+
+test('a seal that is left, beside the one that takes over or alone', () => {
+  const block = (id: string, more = '') =>
+    `seal "static" {\n current_key_id = "${id}"\n current_key = "k"\n${more}}\n`;
+  const left = ' disabled = "true"\n';
+  const both = readSeals(readBlocks(block('new') + block('old', left)), {});
+  expect(both).toMatchObject({ seal: { current: { id: 'new' } }, formerSeal: { current: { id: 'old' } } });
+  expect(readSeals(readBlocks(block('old', left)), {})).toMatchObject({ seal: undefined });
+  for (const twice of [block('a') + block('b'), block('a', left) + block('b', left)]) {
+    expect(() => readSeals(readBlocks(twice), {})).toThrow('of several seals all but one must be disabled');
+  }
 });
 
 test('a static key, and the one before it', () => {
@@ -37,10 +49,6 @@ test.each([
   [
     'seal "static" {\n current_key_id = "a"\n current_key = "k"\n previous_key = "p"\n}',
     'seal "static": previous_key and previous_key_id go together',
-  ],
-  [
-    'seal "static" {\n current_key_id = "a"\n current_key = "k"\n disabled = "true"\n}',
-    'seal "static": disabled: a server keeps the kind of seal that it was initialised with; set it to false',
   ],
   [
     'seal "static" {\n current_key_id = "a"\n current_key = "k"\n x = 1\n}',

@@ -7,16 +7,7 @@ import type { Log } from '../../base/log.ts';
 import { SecretText } from '../../base/secret.ts';
 import type { AutoSeal } from '../../vault/seal/auto-seal.ts';
 import type { StaticKey } from '../../vault/seal/static-seal.ts';
-import {
-  configFault,
-  flag,
-  mustBe,
-  refuseRest,
-  required,
-  type Settings,
-  stanza,
-  text,
-} from './config-blocks.ts';
+import { configFault, flag, refuseRest, required, type Settings, stanzas, text } from './config-blocks.ts';
 import { variable } from './environment.ts';
 import { type Pkcs11Config, readPkcs11 } from './pkcs11-config.ts';
 
@@ -46,14 +37,29 @@ interface TransitConfig {
 
 export const sealTypes: readonly string[] = ['shamir', 'static', 'transit', 'pkcs11'];
 
-/** The `seal` block; undefined where there is none, or shares unseal. @throws Fault `cli.config` */
-export function readSeal(top: Settings, env: Env): SealConfig | undefined {
-  if (!top.items.has('seal')) return undefined;
-  const seal = stanza(top, 'seal', sealTypes);
-  mustBe(seal, 'disabled', false, 'a server keeps the kind of seal that it was initialised with');
-  const config = configOf(seal, env);
-  refuseRest(seal);
-  return config;
+/** What unseals, and what did before it. Where one is absent, or "shamir", shares of an unseal key do. */
+export interface Seals {
+  seal: SealConfig | undefined;
+  /** With `disabled = true`: what a store is still sealed by, to be left. */
+  formerSeal: SealConfig | undefined;
+}
+
+/** The `seal` blocks: at most one of each sort. @throws Fault `cli.config` */
+export function readSeals(top: Settings, env: Env): Seals {
+  const seals: Seals = { seal: undefined, formerSeal: undefined };
+  const seen = new Set<keyof Seals>();
+  for (const block of top.items.has('seal') ? stanzas(top, 'seal', sealTypes) : []) {
+    const sort = (flag(block, 'disabled') ?? false) ? 'formerSeal' : 'seal';
+    if (seen.has(sort)) {
+      throw configFault(
+        'of several seals all but one must be disabled, and one of those may be left at a time',
+      );
+    }
+    seen.add(sort);
+    seals[sort] = configOf(block, env);
+    refuseRest(block);
+  }
+  return seals;
 }
 
 function configOf(seal: Settings, env: Env): SealConfig | undefined {

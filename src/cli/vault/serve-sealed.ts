@@ -32,14 +32,16 @@ export async function serveSealed(
   const { startSealedVault } = await import('../../vault/seal/sealed-server.ts');
   const store = await openStorage(config.storage, cwd);
   try {
-    const autoSeal = config.seal && (await openSeal(config.seal, { folder: cwd, env, clock, entropy, log }));
+    const at = { folder: cwd, env, clock, entropy, log };
+    const autoSeal = config.seal && (await openSeal(config.seal, at));
+    const formerSeal = config.formerSeal && (await openSeal(config.formerSeal, at));
     const listeners = config.listeners.map(({ at, tls, limits }) => ({
       at: 'path' in at ? { ...at, path: resolve(cwd, at.path) } : at,
       tls: tls && (() => tlsMaterial(tls, cwd)),
       limits,
     }));
     const server = await startSealedVault({
-      ...{ store, autoSeal, clock, entropy, log, listeners },
+      ...{ store, autoSeal, formerSeal, clock, entropy, log, listeners },
       openSink: sinks(context),
       dialer: systemDialer,
     });

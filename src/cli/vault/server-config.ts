@@ -1,16 +1,14 @@
 import type { LogFormat } from '../../base/log.ts';
 import { configFault, mustBe, readBlocks, refuseRest, stanza, stanzas, text } from './config-blocks.ts';
 import { type ListenerConfig, listenerTypes, readListener } from './listener-config.ts';
-import { readSeal, type SealConfig } from './seal-config.ts';
+import { readSeals, type Seals } from './seal-config.ts';
 import { readStorage, type StorageConfig, storageTypes } from './storage.ts';
 
 /** What a server's configuration file says. */
-export interface ServerConfig {
+export interface ServerConfig extends Seals {
   /** At least one. */
   listeners: readonly ListenerConfig[];
   storage: StorageConfig;
-  /** Where absent, shares of an unseal key unseal. */
-  seal: SealConfig | undefined;
   apiAddress: string | undefined;
   logLevel: string | undefined;
   logFormat: LogFormat;
@@ -37,7 +35,7 @@ export function readServerConfig(
   const config: ServerConfig = {
     listeners: listeners.map(readListener),
     storage: readStorage(storage, env),
-    seal: readSeal(top, env),
+    ...readSeals(top, env),
     apiAddress: text(top, 'api_addr'),
     logLevel: text(top, 'log_level'),
     logFormat: logFormat(text(top, 'log_format')),

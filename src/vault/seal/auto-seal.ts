@@ -15,7 +15,7 @@ export interface AutoSeal extends RootLock {
 }
 
 /** Proves who asks, where no share unseals: locked like the root key, and of no use for anything else. */
-const recoveryKeyKey = 'seal/recovery-key';
+export const recoveryKeyKey = 'seal/recovery-key';
 
 export async function recoveryKeyPut(seal: AutoSeal, key: Buffer): Promise<{ key: string; value: Buffer }> {
   return { key: recoveryKeyKey, value: await seal.lock(recoveryKeyKey, key) };

@@ -221,7 +221,7 @@ class OpenBarrier implements Barrier {
     if (this.#keys.active().term !== term) this.#encryptions = 0;
   }
 
-  async rekey(lock: RootLock, { expect = [], puts = [] }: Batch = {}): Promise<void> {
+  async rekey(lock: RootLock, { expect = [], puts = [], deletes = [] }: Batch = {}): Promise<void> {
     const { blocks, revision } = await this.#readKeyring();
     const rootKey = this.#entropy.bytes(keyBytes);
     const root = keyring([rootKey]);
@@ -235,6 +235,7 @@ class OpenBarrier implements Barrier {
         this.#keyringPut(root, blocks),
         { key: innerRootKey, value: inner },
       ],
+      deletes,
     });
     this.#root.forget();
     this.#root = root;

@@ -20,6 +20,8 @@ export interface SealWorld {
   log: Log;
   /** Where absent, shares of an unseal key unseal. */
   autoSeal?: AutoSeal | undefined;
+  /** What the store may still be sealed by, to be left for the other way. */
+  formerSeal?: AutoSeal | undefined;
 }
 
 /** What is told once, and then known to nobody but those who were told. */

@@ -24,11 +24,9 @@ export function sealPaths(vault: SealedVault): Readonly<Record<string, StatusPat
     'sys/unseal': async ({ method, fields }) => {
       if (!writes(method)) return notAllowed;
       const given = fields();
-      if (switched(given, 'migrate')) {
-        throw invalidRequest('migrate: a server keeps the kind of seal that it was initialised with');
-      }
+      const migrate = switched(given, 'migrate');
       if (switched(given, 'reset')) await vault.reset();
-      else await vault.offer(readShare(given, ", or 'reset' set to true"));
+      else await vault.offer(readShare(given, ", or 'reset' set to true"), migrate);
       return statusAnswer(vault);
     },
     ...ceremonyPaths(vault),

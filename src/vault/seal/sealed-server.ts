@@ -58,13 +58,14 @@ export interface SealedServer {
  * @throws Fault `vault.seal.foreign`, `vault.seal.type`, `wire.listen.*`, `store.*`
  */
 export async function startSealedVault(options: SealedServerOptions): Promise<SealedServer> {
-  const { store, clock, entropy, log, openSink, dialer, autoSeal } = options;
+  const { store, clock, entropy, log, openSink, dialer, autoSeal, formerSeal } = options;
   const vault = await SealedVault.on({
     store,
     clock,
     entropy,
     log,
     autoSeal,
+    formerSeal,
     open: (behind, seal, following) =>
       openVault({ store: behind, clock, entropy, log, openSink, dialer, seal, following }),
   });

@@ -17,8 +17,9 @@ import type { Ceremonies } from './ceremonies.ts';
 import { type Initialised, initialise, type SealWorld } from './initialise.ts';
 import { KeyRotation } from './key-rotation.ts';
 import { checkShareLength, GatheredShares } from './key-shares.ts';
+import { refreshLock } from './refresh-lock.ts';
 import { keyLock, type RootLock } from './root-lock.ts';
-import { checkSealType, refreshLock } from './seal-type.ts';
+import { migrateSeal, migrationOf } from './seal-migration.ts';
 import { type ShareCount, shareCountProblem } from './share-count.ts';
 import { Unsealed } from './unsealed.ts';
 
@@ -53,7 +54,9 @@ export class SealedVault implements Core {
   /** @throws Fault `vault.seal.foreign` for a store that is neither empty nor a sealed server's, `vault.seal.type` */
   static async on(options: SealedVaultOptions): Promise<SealedVault> {
     const config = await readSealConfig(options.store);
-    if (config) checkSealType(config, options.autoSeal);
+    if (config && migrationOf(config, options)) {
+      options.log.warn('the seal is to be migrated: unseal with -migrate', { from: config.type });
+    }
     return new SealedVault(options, config);
   }
 
@@ -74,6 +77,7 @@ export class SealedVault implements Core {
       type: this.#options.autoSeal?.type ?? 'shamir',
       recovery: this.#options.autoSeal !== undefined,
       initialized: this.#config !== undefined,
+      migrating: this.#config !== undefined && migrationOf(this.#config, this.#options) !== undefined,
       sealed: this.#open === undefined,
       shares: this.#config?.shares ?? 0,
       threshold: this.#config?.threshold ?? 0,
@@ -113,20 +117,27 @@ export class SealedVault implements Core {
 
   /**
    * Takes one share; the last one that was wanted unseals. One that came before counts once. Shares that do not fit
-   * are all dropped.
+   * are all dropped. `migrate` must say so where it is another kind of seal that they are of.
    *
    * @throws Fault `vault.request.invalid`, `vault.seal.*`
    */
-  offer(share: Buffer): Promise<void> {
+  offer(share: Buffer, migrate = false): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#open) return;
       await this.#look();
       const config = this.#config;
       checkShareLength(share, 'invalid key: ');
       if (!config) throw invalidRequest('Vault is not initialized');
+      const pending = migrationOf(config, this.#options) !== undefined;
+      if (migrate && !pending) {
+        throw invalidRequest("can't perform a seal migration, no migration seal found");
+      }
+      if (!migrate && pending) {
+        throw invalidRequest('migrate option not provided and seal migration is pending');
+      }
       if (!this.#given.take(share)) return;
       if (this.#given.count === 1) this.#nonce = uuid(this.#options.entropy);
-      if (this.#given.count >= config.threshold) await this.#unsealBy(this.#combined());
+      if (this.#given.count >= config.threshold) await this.#unsealBy(this.#combined(), config);
     });
   }
 
@@ -153,6 +164,7 @@ export class SealedVault implements Core {
     const { autoSeal, clock, log } = this.#options;
     return this.#inTurn(async () => {
       if (!autoSeal || !this.#config || this.#open || this.#closed) return;
+      if (migrationOf(this.#config, this.#options)) return;
       try {
         await this.#unseal(autoSeal);
       } catch (error) {
@@ -190,12 +202,17 @@ export class SealedVault implements Core {
     await this.#turn;
     await this.seal();
     this.#options.autoSeal?.close();
+    this.#options.formerSeal?.close();
   }
 
-  async #unsealBy(key: Buffer): Promise<void> {
-    const { store, autoSeal, entropy } = this.#options;
+  async #unsealBy(key: Buffer, config: SealConfig): Promise<void> {
+    const { store, autoSeal, entropy, log } = this.#options;
     try {
-      if (autoSeal) await checkRecoveryKey(store, autoSeal, key);
+      const migration = migrationOf(config, this.#options);
+      if (migration) {
+        this.#config = await migrateSeal(store, migration, { key, config, entropy });
+        log.info('the seal was migrated', { from: config.type, to: this.#config.type });
+      } else if (autoSeal) await checkRecoveryKey(store, autoSeal, key);
       await this.#unseal(autoSeal ?? keyLock(key, entropy));
     } finally {
       key.fill(0);

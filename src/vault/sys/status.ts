@@ -30,6 +30,8 @@ export interface SealState {
   /** Whether the shares are of a recovery key, and unseal nothing by themselves. */
   recovery: boolean;
   initialized: boolean;
+  /** Whether what it was sealed by is to be left for another kind of seal. */
+  migrating: boolean;
   sealed: boolean;
   /** Into how many shares the unseal key was split, and how many of them unseal. */
   shares: number;
@@ -44,7 +46,7 @@ export interface SealState {
 /** A server in dev mode, whose only share nobody was ever given. */
 export function neverSealed(cluster: Cluster): SealState {
   return {
-    ...{ type: 'shamir', recovery: false, initialized: true, sealed: false },
+    ...{ type: 'shamir', recovery: false, initialized: true, migrating: false, sealed: false },
     ...{ shares: 1, threshold: 1, progress: 0, nonce: '', cluster },
   };
 }
@@ -142,7 +144,7 @@ export function sealStatus(state: SealState): Record<string, unknown> {
     nonce: state.nonce,
     version: vaultVersion,
     build_date: '',
-    migration: false,
+    migration: state.migrating,
     ...named(state.cluster),
     recovery_seal: state.recovery,
     ...(state.recovery ? { recovery_seal_type: 'shamir' } : {}),
