@@ -240,7 +240,7 @@ test.each([
       bound_service_account_namespaces: 'b',
       alias_name_source: 'x',
     },
-    'invalid alias_name_source "x"',
+    'invalid alias_name_source, must be one of: serviceaccount_uid, serviceaccount_name',
   ],
 ])('a role of %j is refused', async (body, message) => {
   const { status, errors } = await vault.call('POST', 'auth/kubernetes/role/mesh', body);

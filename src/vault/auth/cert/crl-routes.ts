@@ -36,7 +36,7 @@ export const crlRoutes: readonly Route<RolesContext>[] = [
       },
       update: async ({ store }, { captures, fields }) => {
         if (fields.url) throw invalidRequest('url is not supported: give the list itself as crl');
-        if (!fields.crl) throw invalidRequest("one of 'crl' or 'url' must be set");
+        if (!fields.crl) throw invalidRequest("one of 'crl' or 'url' must be provided");
         const kept = pemOrBase64(fields.crl);
         parse(kept);
         await store.change(async (work) => work.put(keyOf(captures.name!), kept));

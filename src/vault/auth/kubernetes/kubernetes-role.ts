@@ -83,7 +83,7 @@ function check(role: KubernetesRole): void {
   }
   if (selector !== '') namespaceSelector(selector);
   if (!aliasNameSources.includes(role.alias_name_source)) {
-    throw invalidRequest(`invalid alias_name_source ${JSON.stringify(role.alias_name_source)}`);
+    throw invalidRequest(`invalid alias_name_source, must be one of: ${aliasNameSources.join(', ')}`);
   }
 }
 
