@@ -102,28 +102,32 @@ export function httpClient(options: HttpClientOptions = {}): HttpClient {
     open,
     async send(request) {
       const response = await open(request);
-      const url = new URL(request.url);
-      const chunks: Buffer[] = [];
-      let size = 0;
-      try {
-        for await (const chunk of response as AsyncIterable<Buffer>) {
-          size += chunk.length;
-          if (size > bodyLimitBytes) throw new Error(`the answer is larger than ${bodyLimitBytes} bytes`);
-          chunks.push(chunk);
-        }
-      } catch (error) {
-        throw requestFault(error as NodeJS.ErrnoException, request.method, url);
-      }
       return {
         status: response.statusCode ?? 0,
         headers: response.headers,
-        body: Buffer.concat(chunks, size),
+        body: await wholeBody(response, request),
       };
     },
     close() {
       for (const agent of Object.values(agents)) agent.destroy();
     },
   };
+}
+
+/** @throws Fault `wire.request.failed` where it breaks off, or is larger than what is read into memory */
+async function wholeBody(response: IncomingMessage, { method, url }: HttpRequest): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > bodyLimitBytes) throw new Error(`the answer is larger than ${bodyLimitBytes} bytes`);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw requestFault(error as NodeJS.ErrnoException, method, new URL(url));
+  }
+  return Buffer.concat(chunks, size);
 }
 
 function contentLength({ body }: HttpRequest): OutgoingHttpHeaders {
