@@ -34,6 +34,7 @@ const subcommands: Readonly<Record<string, () => Promise<Subcommand>>> = {
   'policy list': async () => (await import('./policy-commands.ts')).policyList,
   'policy delete': async () => (await import('./policy-commands.ts')).policyDelete,
   'pki verify-sign': async () => (await import('./pki-commands.ts')).pkiVerifySign,
+  'pki health-check': async () => (await import('./pki-health-command.ts')).pkiHealthCheck,
   'pki issue': async () => (await import('./pki-issue-commands.ts')).pkiIssue,
   'pki reissue': async () => (await import('./pki-issue-commands.ts')).pkiReissue,
   'pki list-intermediates': async () => (await import('./pki-commands.ts')).pkiListIntermediates,
@@ -74,7 +75,7 @@ Usage: capstan vault COMMAND [options] [arguments]
   audit                      Enable, disable and list audit devices
   policy                     Write, read, list and delete policies
   token                      Create, look up, renew and revoke tokens
-  pki                        Look at the issuers of PKI mounts, and make new ones
+  pki                        Check PKI mounts, tell who issued whom, and make new CAs
   operator                   Initialise, unseal, seal, rekey, save and move a server
   unwrap                     Unwrap a wrapped answer
   print token                Print the token in use
