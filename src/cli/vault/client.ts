@@ -70,7 +70,7 @@ export function vaultClient(connection: Connection, context: CommandContext): Va
       refuseUnprintable(client.token);
       const headers = requestHeaders(path);
       const url = requestUrl(connection.address, path);
-      if (connection.instead) throw new ShowInstead(shown({ method, path }, url, headers, undefined));
+      if (connection.instead) throw new ShowInstead(shown(connection, { method, path }, { url, headers }));
       const response = await wire.open({ method, url, headers, ...(body ? { body } : {}) });
       const status = response.statusCode ?? 0;
       if (status >= 200 && status < 300) return response;
@@ -90,7 +90,7 @@ export function vaultClient(connection: Connection, context: CommandContext): Va
     };
     const body = requestBody(request);
     const asked = requestUrl(connection.address, request.path, request.query);
-    if (connection.instead) throw new ShowInstead(shown(request, asked, headers, body));
+    if (connection.instead) throw new ShowInstead(shown(connection, request, { url: asked, headers, body }));
     const { url, response } = await wire.send({ method: request.method, url: asked, headers, body });
     const answer = { status: response.status, body: response.body.toString('utf8') };
     return response.status >= 200 && response.status < 400
@@ -107,19 +107,24 @@ export function vaultClient(connection: Connection, context: CommandContext): Va
       ...(wrapTtl ? { 'X-Vault-Wrap-TTL': wrapTtl } : {}),
     };
   }
+}
 
-  function shown(request: VaultRequest, url: string, headers: Headers, body: string | undefined): string {
-    if (connection.instead === 'policy') return policyFor(request);
-    const insecure = connection.http.insecure === true;
-    return curlCommand({
-      method: request.method,
-      url,
-      headers,
-      insecure,
-      files: connection.files,
-      ...(body ? { body } : {}),
-    });
-  }
+/** What is printed in the place of a request. */
+function shown(
+  connection: Connection,
+  request: VaultRequest,
+  { url, headers, body }: { url: string; headers: Headers; body?: string | undefined },
+): string {
+  if (connection.instead === 'policy') return policyFor(request);
+  const insecure = connection.http.insecure === true;
+  return curlCommand({
+    method: request.method,
+    url,
+    headers,
+    insecure,
+    files: connection.files,
+    ...(body ? { body } : {}),
+  });
 }
 
 /** The secret in a "not found" answer that says more than that. */

@@ -66,7 +66,10 @@ function raw(path: string, kind: Kind, form: Form): Route<Authority> {
     on: {
       read: async (authority, { captures, origin }) => {
         const read = () => listOf(authority, kind, captures.issuer_ref);
-        const crl = await (captures.issuer_ref === undefined ? orNothing(read) : read());
+        const reference = captures.issuer_ref;
+        const crl = await (reference === undefined
+          ? orNothing(read)
+          : read().then((list) => list ?? noList(authority, reference)));
         return rawAnswer(crl, form, origin);
       },
     },
@@ -110,10 +113,20 @@ function ofIssuer(path: string, kind: Kind): Route<Authority> {
     open: true,
     on: {
       read: async (authority, { captures }) => {
-        const crl = await listOf(authority, kind, captures.issuer_ref);
-        return { data: { crl: crl ? pem(crl).toString() : '' } };
+        const reference = captures.issuer_ref!;
+        const crl = (await listOf(authority, kind, reference)) ?? noList(authority, reference);
+        return { data: { crl: pem(crl).toString() } };
       },
     },
+  });
+}
+
+/** An issuer without a key, or that may not sign lists. */
+function noList(authority: Authority, reference: string): never {
+  const { id } = authority.issuer(reference);
+  throw new Fault(`unable to find CRL for issuer: id:${id}/ref:${reference}`, {
+    code: 'authority.crl.absent',
+    blame: 'caller',
   });
 }
 
