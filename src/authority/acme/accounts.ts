@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { type Entropy, uuid } from '../../base/entropy.ts';
+import type { Batch } from '../../store/store.ts';
 import type { EabPolicy } from './acme-settings.ts';
 import { type AcmeStore, asRead, putting, type Stored } from './acme-store.ts';
 import { type Binding, provenBinding } from './external-account.ts';
@@ -34,6 +35,15 @@ export interface AccountRequest {
   payload: Readonly<Record<string, unknown>>;
 }
 
+/** Another key for an account. */
+export interface KeyChange {
+  /** The thumbprint of the one before. */
+  from: string;
+  to: AccountKey;
+  /** The URL of an account. */
+  locate: (id: string) => string;
+}
+
 export interface Accounts {
   /**
    * Makes the account of a key, or finds it.
@@ -47,122 +57,116 @@ export interface Accounts {
   /** Changes contacts, or ends the account. */
   update(id: string, payload: Readonly<Record<string, unknown>>): Promise<Account>;
   /** @throws Problem `malformed` with status 409 and the `holder` where another account has the key */
-  changeKey(
-    id: string,
-    change: { from: string; to: AccountKey; locate: (id: string) => string },
-  ): Promise<Account>;
+  changeKey(id: string, change: KeyChange): Promise<Account>;
 }
 
-export function storedAccounts(
-  store: AcmeStore,
-  { clock, entropy }: { clock: Clock; entropy: Entropy },
-): Accounts {
-  const { at } = store;
+class StoredAccounts implements Accounts {
+  readonly #store: AcmeStore;
+  readonly #clock: Clock;
+  readonly #entropy: Entropy;
 
-  async function holderOf(thumbprint: string, directory: string): Promise<Stored<Account> | undefined> {
-    const holder = await store.read<string>(at.keyHolder(thumbprint, directory));
-    return holder && (await store.read<Account>(at.account(holder.value)));
+  constructor(store: AcmeStore, { clock, entropy }: { clock: Clock; entropy: Entropy }) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#entropy = entropy;
   }
 
-  async function existing(id: string): Promise<Stored<Account>> {
-    const found = await store.read<Account>(at.account(id));
+  open(request: AccountRequest, policy: EabPolicy): Promise<{ account: Account; made: boolean }> {
+    return this.#store.decideAndCommit(async () => {
+      const { directory, key, payload } = request;
+      const found = await this.#holderOf(key.thumbprint, directory);
+      if (found) {
+        checkStanding(found.value, policy);
+        return { result: { account: found.value, made: false } };
+      }
+      if (payload.onlyReturnExisting === true) {
+        throw new Problem('accountDoesNotExist', 'there is no account with this key');
+      }
+      const shown = payload.externalAccountBinding;
+      const binding = shown === undefined ? undefined : await provenBinding(this.#store, shown, request);
+      if (!binding && policy !== 'not-required') throw bindingRequired();
+      return this.#make(request, binding);
+    });
+  }
+
+  #make({ directory, key, payload }: AccountRequest, binding: Stored<Binding> | undefined) {
+    const { at } = this.#store;
+    const account: Account = {
+      id: uuid(this.#entropy),
+      directory,
+      status: 'valid',
+      contact: readContact(payload.contact),
+      termsAgreed: payload.termsOfServiceAgreed === true,
+      jwk: key.jwk,
+      createdMs: this.#clock.now(),
+      ...(binding ? { boundTo: binding.value.id } : {}),
+    };
+    const holder = at.keyHolder(key.thumbprint, directory);
+    const batch: Batch = {
+      expect: [{ key: holder, revision: 0 }, ...(binding ? [asRead(binding)] : [])],
+      puts: [putting(at.account(account.id), account), putting(holder, account.id)],
+      // It is good once.
+      ...(binding ? { deletes: [binding.key] } : {}),
+    };
+    return { batch, result: { account, made: true } };
+  }
+
+  async acting(id: string, directory: string, policy: EabPolicy): Promise<Account> {
+    const { value: account } = await this.#existing(id);
+    if (account.directory !== directory) {
+      throw new Problem('accountDoesNotExist', 'the account is one of another directory');
+    }
+    checkStanding(account, policy);
+    return account;
+  }
+
+  update(id: string, payload: Readonly<Record<string, unknown>>): Promise<Account> {
+    return this.#store.decideAndCommit(async () => {
+      const found = await this.#existing(id);
+      const account = updated(found.value, payload, this.#clock.now());
+      return { batch: { expect: [asRead(found)], puts: [putting(found.key, account)] }, result: account };
+    });
+  }
+
+  changeKey(id: string, { from, to, locate }: KeyChange): Promise<Account> {
+    const { at } = this.#store;
+    return this.#store.decideAndCommit(async () => {
+      const found = await this.#existing(id);
+      const { directory, jwk } = found.value;
+      if (accountKeyOf(jwk).thumbprint !== from) throw unauthorized('the key of the account has changed');
+      const taken = await this.#holderOf(to.thumbprint, directory);
+      if (taken) {
+        const headers = { Location: locate(taken.value.id) };
+        throw new Problem('malformed', 'the new key is that of an account', { status: 409, headers });
+      }
+      const account: Account = { ...found.value, jwk: to.jwk };
+      const holder = at.keyHolder(to.thumbprint, directory);
+      return {
+        batch: {
+          expect: [asRead(found), { key: holder, revision: 0 }],
+          puts: [putting(found.key, account), putting(holder, id)],
+          deletes: [at.keyHolder(from, directory)],
+        },
+        result: account,
+      };
+    });
+  }
+
+  async #holderOf(thumbprint: string, directory: string): Promise<Stored<Account> | undefined> {
+    const { at } = this.#store;
+    const holder = await this.#store.read<string>(at.keyHolder(thumbprint, directory));
+    return holder && (await this.#store.read<Account>(at.account(holder.value)));
+  }
+
+  async #existing(id: string): Promise<Stored<Account>> {
+    const found = await this.#store.read<Account>(this.#store.at.account(id));
     if (found) return found;
     throw new Problem('accountDoesNotExist', 'there is no such account');
   }
-
-  return {
-    open: ({ directory, url, key, payload }, policy) =>
-      store.decideAndCommit<{ account: Account; made: boolean }>(async () => {
-        const found = await holderOf(key.thumbprint, directory);
-        if (found) {
-          checkStanding(found.value, policy);
-          return { result: { account: found.value, made: false } };
-        }
-        if (payload.onlyReturnExisting === true) {
-          throw new Problem('accountDoesNotExist', 'there is no account with this key');
-        }
-        const shown = payload.externalAccountBinding;
-        const binding =
-          shown === undefined ? undefined : await provenBinding(store, shown, { url, key, directory });
-        if (!binding && policy !== 'not-required') throw bindingRequired();
-        const account = newAccount({
-          directory,
-          key,
-          payload,
-          binding,
-          id: uuid(entropy),
-          nowMs: clock.now(),
-        });
-        const holder = at.keyHolder(key.thumbprint, directory);
-        return {
-          batch: {
-            expect: [{ key: holder, revision: 0 }, ...(binding ? [asRead(binding)] : [])],
-            puts: [putting(at.account(account.id), account), putting(holder, account.id)],
-            ...(binding ? { deletes: [binding.key] } : {}),
-          },
-          result: { account, made: true },
-        };
-      }),
-    async acting(id, directory, policy) {
-      const { value: account } = await existing(id);
-      if (account.directory !== directory) {
-        throw new Problem('accountDoesNotExist', 'the account is one of another directory');
-      }
-      checkStanding(account, policy);
-      return account;
-    },
-    update: (id, payload) =>
-      store.decideAndCommit(async () => {
-        const found = await existing(id);
-        const account = updated(found.value, payload, clock.now());
-        return { batch: { expect: [asRead(found)], puts: [putting(found.key, account)] }, result: account };
-      }),
-    changeKey: (id, { from, to, locate }) =>
-      store.decideAndCommit(async () => {
-        const found = await existing(id);
-        const { directory, jwk } = found.value;
-        if (accountKeyOf(jwk).thumbprint !== from) throw unauthorized('the key of the account has changed');
-        const taken = await holderOf(to.thumbprint, directory);
-        if (taken) {
-          const headers = { Location: locate(taken.value.id) };
-          throw new Problem('malformed', 'the new key is that of an account', { status: 409, headers });
-        }
-        const account: Account = { ...found.value, jwk: to.jwk };
-        const holder = at.keyHolder(to.thumbprint, directory);
-        return {
-          batch: {
-            expect: [asRead(found), { key: holder, revision: 0 }],
-            puts: [putting(found.key, account), putting(holder, id)],
-            deletes: [at.keyHolder(from, directory)],
-          },
-          result: account,
-        };
-      }),
-  };
 }
 
-function newAccount({
-  directory,
-  key,
-  payload,
-  binding,
-  id,
-  nowMs,
-}: Pick<AccountRequest, 'directory' | 'key' | 'payload'> & {
-  binding: Stored<Binding> | undefined;
-  id: string;
-  nowMs: number;
-}): Account {
-  return {
-    id,
-    directory,
-    status: 'valid',
-    contact: readContact(payload.contact),
-    termsAgreed: payload.termsOfServiceAgreed === true,
-    jwk: key.jwk,
-    createdMs: nowMs,
-    ...(binding ? { boundTo: binding.value.id } : {}),
-  };
+export function storedAccounts(store: AcmeStore, world: { clock: Clock; entropy: Entropy }): Accounts {
+  return new StoredAccounts(store, world);
 }
 
 /** Whether the account may do anything. @throws Problem */
