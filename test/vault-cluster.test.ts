@@ -83,6 +83,8 @@ describe.skipIf(postgresMissing)(postgresMissing ?? 'three servers on one Postgr
     await nodes[at]!.kill();
     nodes[at] = await startNode(database, join(folder.path, `${at}`), Number(port));
     await unseal(nodes[at], secrets);
+    // From here on all nodes write with a key that two of them have not seen yet.
+    await must(at, 'POST', 'sys/rotate');
   }
 
   async function finalState(): Promise<FinalState> {
