@@ -16,6 +16,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 /** Programs that tests start as real peers: what tells that one is here -> its Debian package. */
 const testPrograms = {
   'command -v openssl': 'openssl',
+  'ls /usr/sbin/nginx': 'nginx',
   'command -v strace': 'strace',
   'command -v softhsm2-util': 'softhsm2',
   'command -v certbot': 'certbot',
