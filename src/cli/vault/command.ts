@@ -43,6 +43,9 @@ const subcommands: Readonly<Record<string, () => Promise<Subcommand>>> = {
   'token renew': async () => (await import('./token-commands.ts')).tokenRenew,
   'token revoke': async () => (await import('./token-commands.ts')).tokenRevoke,
   'token capabilities': async () => (await import('./token-commands.ts')).tokenCapabilities,
+  'lease lookup': async () => (await import('./lease-commands.ts')).leaseLookup,
+  'lease renew': async () => (await import('./lease-commands.ts')).leaseRenew,
+  'lease revoke': async () => (await import('./lease-commands.ts')).leaseRevoke,
   'operator init': async () => (await import('./operator-commands.ts')).operatorInit,
   'operator unseal': async () => (await import('./operator-commands.ts')).operatorUnseal,
   'operator seal': async () => (await import('./operator-commands.ts')).operatorSeal,
@@ -75,6 +78,7 @@ Usage: capstan vault COMMAND [options] [arguments]
   audit                      Enable, disable and list audit devices
   policy                     Write, read, list and delete policies
   token                      Create, look up, renew and revoke tokens
+  lease                      Look up, renew and revoke leases
   pki                        Check PKI mounts, tell who issued whom, and make new CAs
   operator                   Initialise, unseal, seal, rekey, save and move a server
   unwrap                     Unwrap a wrapped answer
