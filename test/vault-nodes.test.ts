@@ -125,6 +125,23 @@ describe.skipIf(postgresMissing)(postgresMissing ?? 'two sealed servers on one P
     expect((await on(b, 'LIST', 'rotated/issuers')).data.keys).toHaveLength(2);
   });
 
+  test('shares drawn anew through one are the shares of the other', async () => {
+    await on(a, 'POST', 'sys/mounts/rekeyed', { type: 'pki' });
+    const init = await on(a, 'PUT', 'sys/rekey/init', { secret_shares: 1, secret_threshold: 1 });
+    const { nonce } = init.body;
+    const done = await on(a, 'PUT', 'sys/rekey/update', { key: secrets.keys[0], nonce });
+    expect(done.body.complete).toBe(true);
+    // The other goes on, and takes a new key below the root key that it was never told.
+    await on(b, 'POST', 'sys/rotate');
+    const { data } = await on(b, 'POST', 'rekeyed/root/generate/internal', root);
+    expect((await a.call('GET', 'rekeyed/ca/pem')).text).toBe(data.certificate);
+    await on(b, 'PUT', 'sys/seal');
+    await expect(unseal(b, secrets)).rejects.toThrow('invalid key');
+    secrets = { ...secrets, keys: done.body.keys as string[] };
+    await unseal(b, secrets);
+    expect((await b.call('GET', 'rekeyed/ca/pem')).text).toBe(data.certificate);
+  });
+
   test('sealing one leaves the other alone', async () => {
     await on(a, 'PUT', 'sys/seal');
     expect((await a.call('GET', 'sys/health')).status).toBe(503);

@@ -1,8 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { embeddedStore } from './embedded.ts';
@@ -27,6 +35,26 @@ test('what was committed is there when it is opened again', async () => {
   const second = embeddedStore({ path });
   expect(await second.get('a')).toEqual({ key: 'a', value: Buffer.from('1'), revision });
   expect(await second.commit({ deletes: ['a'] })).toBe(revision + 1);
+  await second.close();
+});
+
+test('what a replacement left behind that was killed is removed, and had changed nothing', async () => {
+  const path = join(folder(), 'store.db');
+  const first = embeddedStore({ path });
+  await first.commit({ puts: [{ key: 'a', value: Buffer.from('1') }] });
+  const never = new Promise<void>(() => {});
+  async function* endless() {
+    yield [{ key: 'b', value: Buffer.from('2') }];
+    await never;
+  }
+  void first.replace(endless());
+  await first.get('a');
+  const copies = () => readdirSync(dirname(path)).filter((name) => name.includes('.copy-'));
+  expect(copies()).toHaveLength(1);
+  await first.close();
+  const second = embeddedStore({ path });
+  expect(copies()).toEqual([]);
+  expect((await second.list({ prefix: '' })).map(({ key }) => key)).toEqual(['a']);
   await second.close();
 });
 
