@@ -134,3 +134,18 @@ test('whoever will not be able to renew is told', async () => {
   expect(await warnings({ ttl: '30h' })).toEqual([]);
   expect(await warnings({ ttl: '30h', renewable: false })).toEqual(told);
 });
+
+test('so is who has an intermediate signed', async () => {
+  await vault.call('PUT', 'sys/policies/acl/ca', {
+    policy: 'path "pki/root/sign-intermediate" { capabilities = ["update"] }',
+  });
+  const token = { policies: ['ca'], no_default_policy: true, ttl: '30h' };
+  const { auth } = await vault.call('POST', 'auth/token/create', token);
+  const sign = async (ttl: string) => {
+    const body = { csr: await leafRequest(), common_name: 'sub', ttl };
+    return vault.call('POST', 'pki/root/sign-intermediate', body, auth.client_token as string);
+  };
+  const ending = expect.stringMatching(/^the token of this request ends at /);
+  expect((await sign('48h')).warnings).toContainEqual(ending);
+  expect((await sign('40h')).warnings).not.toContainEqual(ending);
+});

@@ -4,8 +4,9 @@ import { barePem } from '../../authority/issuer.ts';
 import { serialText } from '../../x509/certificate.ts';
 import { defineRoute } from '../routing/define-route.ts';
 import type { FieldTable, FieldValues } from '../routing/fields.ts';
-import type { Answer, Captures, Route } from '../routing/route.ts';
+import type { Answer, Caller, Captures, Route } from '../routing/route.ts';
 import { type AnswerFormat, caFields, readCaRequest, readFormat, readSignatureWish } from './ca-fields.ts';
+import { renewalWarnings } from './renewal-warning.ts';
 import { checkKeyKind, keyFields, readWantedKey } from './wanted-key.ts';
 import { readCsr, signingIssuer, written, writtenKey } from './written.ts';
 
@@ -44,13 +45,15 @@ export const rootRoutes: readonly Route<Authority>[] = [
   defineRoute('root/sign-intermediate', {
     fields: intermediateFields,
     on: {
-      update: (authority, { fields }) => signIntermediate(authority, fields, fields.issuer_ref || 'default'),
+      update: (authority, { fields, caller }) =>
+        signIntermediate(authority, { fields, caller }, fields.issuer_ref || 'default'),
     },
   }),
   defineRoute('issuer/:issuer_ref/sign-intermediate', {
     fields: intermediateFields,
     on: {
-      update: (authority, { fields, captures }) => signIntermediate(authority, fields, captures.issuer_ref!),
+      update: (authority, { fields, captures, caller }) =>
+        signIntermediate(authority, { fields, caller }, captures.issuer_ref!),
     },
   }),
 ];
@@ -107,7 +110,7 @@ function describeRoot(
 
 async function signIntermediate(
   authority: Authority,
-  fields: FieldValues<typeof intermediateFields>,
+  { fields, caller }: { fields: FieldValues<typeof intermediateFields>; caller: Caller },
   issuerRef: string,
 ): Promise<Answer> {
   const format = readFormat(fields.format);
@@ -125,7 +128,8 @@ async function signIntermediate(
     },
     csr,
   );
-  return { data: describeIntermediate(signed, format), warnings: signed.warnings };
+  const warnings = [...signed.warnings, ...renewalWarnings(caller, signed.certificate)];
+  return { data: describeIntermediate(signed, format), warnings };
 }
 
 function describeIntermediate(
