@@ -261,3 +261,82 @@ describe('external accounts', () => {
     ]);
   });
 });
+
+describe('operators', () => {
+  test('see accounts and their orders, revoke them and let them back', async () => {
+    expect((await ca.call('LIST', 'pki/acme/mgmt/account/keyid')).status).toBe(404);
+    await client.register({ contact: ['mailto:a@b.example'] });
+    await certified(ca.network, client, ['a.example']);
+    const id = client.kid!.split('/').at(-1)!;
+    const path = `pki/acme/mgmt/account/keyid/${id}`;
+    expect((await ca.call('LIST', 'pki/acme/mgmt/account/keyid')).data).toEqual({ keys: [id] });
+    expect((await ca.call('GET', path)).data).toMatchObject({
+      key_id: id,
+      status: 'valid',
+      contacts: ['mailto:a@b.example'],
+      revoked_time: '',
+      directory: 'acme/',
+      eab: {},
+      orders: [{ status: 'valid', identifiers: ['a.example'] }],
+    });
+    expect((await ca.call('POST', path, { status: 'revoked' })).data).toMatchObject({ status: 'revoked' });
+    expect(problemType(await client.post('orders'))).toBe('unauthorized');
+    expect((await ca.call('POST', path, { status: 'valid' })).data).toMatchObject({ revoked_time: '' });
+    await client.post(client.kid!, { status: 'deactivated' });
+    for (const status of ['valid', 'revoked', 'deactivated', undefined]) {
+      expect((await ca.call('POST', path, { status })).status).toBe(400);
+    }
+    expect((await ca.call('GET', `${path}0`)).errors).toEqual([`ACME key id ${id}0 did not exist`]);
+  });
+
+  test('are told what settings do not go together', async () => {
+    const refused = async (body: object) => (await ca.call('POST', 'pki/config/acme', body)).errors[0];
+    expect(await refused({ allowed_roles: [] })).toContain('allowed_roles must take a non-zero length value');
+    expect(await refused({ allowed_roles: 'web' })).toContain('allowed_role web is not a valid acme role');
+    expect(await refused({ allowed_roles: 'web,*' })).toContain('allowed_role web');
+    expect(await refused({ allowed_issuers: 'none' })).toContain(
+      'unable to find PKI issuer for reference: none',
+    );
+    expect(await refused({ allowed_issuers: 'default,*' })).toContain(
+      "cannot use '*' as issuer name at index 1",
+    );
+    expect(await refused({ default_directory_policy: 'external-policy' })).toContain(
+      'not a valid Default Directory Policy',
+    );
+    expect(await refused({ default_directory_policy: 'role:' })).toContain(
+      'no role specified by policy role:',
+    );
+    expect(await refused({ eab_policy: 'never' })).toContain('invalid eab policy name provided');
+    for (const dns_resolver of ['1.1.1.1', 'dns.example:53', ':53']) {
+      expect(await refused({ dns_resolver })).toContain('failed to parse DNS resolver address');
+    }
+    await ca.call('POST', 'pki/roles/unkept', { no_store: true });
+    expect(await refused({ default_directory_policy: 'role:unkept' })).toContain('NoStore is set to true');
+    await ca.call('POST', 'pki/roles/web', {});
+    await ca.call('POST', 'pki/roles/other', {});
+    expect(await refused({ default_directory_policy: 'role:web', allowed_roles: 'other' })).toContain(
+      'was not specified in allowed_roles: [other]',
+    );
+    const set = await ca.call('POST', 'pki/config/acme', {
+      dns_resolver: '[::1]:53',
+      allowed_roles: 'web',
+      max_ttl: '48h',
+    });
+    expect(set.data).toEqual({
+      enabled: true,
+      allowed_issuers: ['*'],
+      allowed_roles: ['web'],
+      allow_role_ext_key_usage: false,
+      default_directory_policy: 'sign-verbatim',
+      dns_resolver: '[::1]:53',
+      eab_policy: 'not-required',
+      max_ttl: 172_800,
+    });
+    expect((await ca.call('GET', 'pki/config/acme')).data).toEqual(set.data);
+    await ca.call('POST', 'sys/mounts/bare', { type: 'pki' });
+    const bare = await ca.call('POST', 'bare/config/acme', { enabled: true });
+    expect(bare.errors[0]).toContain(
+      "ACME feature requires local cluster 'path' field configuration to be set",
+    );
+  });
+});

@@ -22,8 +22,8 @@ export interface Account {
   endedMs?: number;
   /** Until when its orders that are gone were of use. */
   lastOrderEndMs?: number;
-  /** The id of the binding that it came by. */
-  boundTo?: string;
+  /** The binding that it came by. */
+  boundTo?: Pick<Binding, 'id' | 'createdMs'>;
 }
 
 /** A request for a new account, already verified to be signed by `key`. */
@@ -54,6 +54,11 @@ export interface Accounts {
   open(request: AccountRequest, policy: EabPolicy): Promise<{ account: Account; made: boolean }>;
   /** The account that may act. @throws Problem `accountDoesNotExist`, `unauthorized`, `externalAccountRequired` */
   acting(id: string, directory: string, policy: EabPolicy): Promise<Account>;
+  /** All of them, ended ones too, in the order of their ids. */
+  ids(range: { after?: string; limit?: number }): Promise<string[]>;
+  get(id: string): Promise<Account | undefined>;
+  /** An operator's word; undefined where there is no such account. @throws Problem `malformed` for one that its holder ended */
+  setStatus(id: string, status: 'valid' | 'revoked'): Promise<Account | undefined>;
   /** Changes contacts, or ends the account. */
   update(id: string, payload: Readonly<Record<string, unknown>>): Promise<Account>;
   /** @throws Problem `malformed` with status 409 and the `holder` where another account has the key */
@@ -99,7 +104,7 @@ class StoredAccounts implements Accounts {
       termsAgreed: payload.termsOfServiceAgreed === true,
       jwk: key.jwk,
       createdMs: this.#clock.now(),
-      ...(binding ? { boundTo: binding.value.id } : {}),
+      ...(binding ? { boundTo: { id: binding.value.id, createdMs: binding.value.createdMs } } : {}),
     };
     const holder = at.keyHolder(key.thumbprint, directory);
     const batch: Batch = {
@@ -118,6 +123,28 @@ class StoredAccounts implements Accounts {
     }
     checkStanding(account, policy);
     return account;
+  }
+
+  async ids({ after, limit }: { after?: string; limit?: number }): Promise<string[]> {
+    const { at } = this.#store;
+    const found = await this.#store.list<Account>(at.accounts(), {
+      ...(after ? { after: at.account(after) } : {}),
+      ...(limit !== undefined && limit > 0 ? { limit } : {}),
+    });
+    return found.map(({ value }) => value.id);
+  }
+
+  async get(id: string): Promise<Account | undefined> {
+    return (await this.#store.read<Account>(this.#store.at.account(id)))?.value;
+  }
+
+  setStatus(id: string, status: 'valid' | 'revoked'): Promise<Account | undefined> {
+    return this.#store.decideAndCommit(async () => {
+      const found = await this.#store.read<Account>(this.#store.at.account(id));
+      if (!found || found.value.status === status) return { result: found?.value };
+      const account = withStatus(found.value, status, this.#clock.now());
+      return { batch: { expect: [asRead(found)], puts: [putting(found.key, account)] }, result: account };
+    });
   }
 
   update(id: string, payload: Readonly<Record<string, unknown>>): Promise<Account> {
@@ -180,6 +207,13 @@ function bindingRequired(): Problem {
     'externalAccountRequired',
     'accounts of this directory need an external account binding',
   );
+}
+
+/** @throws Problem `malformed`: what its holder ended stays ended (RFC 8555 section 7.3.6) */
+function withStatus(before: Account, status: 'valid' | 'revoked', nowMs: number): Account {
+  if (before.status === 'deactivated') throw malformed('the account is deactivated by its holder');
+  const { endedMs: _, ...account } = before;
+  return status === 'valid' ? { ...account, status } : { ...account, status, endedMs: nowMs };
 }
 
 /** What becomes of an account that is to be changed; pure. @throws Problem */

@@ -42,6 +42,8 @@ export interface Orders {
   get(accountId: string, id: string): Promise<OrderView>;
   /** Ids, from after one on; those that are invalid left out. */
   list(accountId: string, after: string | undefined): Promise<{ ids: string[]; next: string | undefined }>;
+  /** An operator's view: the first thousand. */
+  all(accountId: string): Promise<OrderView[]>;
   /** Signs. @throws Problem `orderNotReady`, `badCSR` */
   finalize(
     account: Account,
@@ -69,6 +71,7 @@ export interface OrdersOptions {
 
 /** How many orders are listed at a time. */
 const pageSize = 100;
+const mostShown = 1_000;
 
 class StoredOrders implements Orders {
   readonly #options: OrdersOptions;
@@ -155,6 +158,14 @@ class StoredOrders implements Orders {
       if (status !== 'invalid') ids.push(order.id);
     }
     return { ids, next: found.length === pageSize ? found.at(-1)!.value.id : undefined };
+  }
+
+  async all(accountId: string) {
+    const { store, clock } = this.#options;
+    const found = await store.list<Order>(store.at.orders(accountId), { limit: mostShown });
+    return Promise.all(
+      found.map(async ({ value }) => view(value, await this.#authorizationsOf(value), clock.now())),
+    );
   }
 
   async finalize(

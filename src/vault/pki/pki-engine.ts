@@ -5,6 +5,7 @@ import type { Entropy } from '../../base/entropy.ts';
 import type { Log } from '../../base/log.ts';
 import type { Store } from '../../store/store.ts';
 import type { Dialer } from '../../wire/dialer.ts';
+import { acmeAccountRoutes } from '../acme/acme-account-routes.ts';
 import { acmeManagementRoutes } from '../acme/acme-management-routes.ts';
 import { acmeRoutes } from '../acme/acme-routes.ts';
 import { dialingProber } from '../acme/dialing-prober.ts';
@@ -52,7 +53,7 @@ export const pkiRoutes = [
 export { tidyRoutes };
 
 /** Those of its ACME server. */
-export const pkiAcmeRoutes = [...acmeManagementRoutes, ...acmeRoutes];
+export const pkiAcmeRoutes = [...acmeManagementRoutes, ...acmeAccountRoutes, ...acmeRoutes];
 
 export interface PkiEngineOptions {
   store: Store;
