@@ -228,6 +228,7 @@ test('roles are refused what Vault refuses', async () => {
     'local_secret_ids can only be modified during role creation',
   ]);
   expect((await vault.call('GET', 'auth/approle/role/other')).status).toBe(404);
+  expect(await refused({}, 'a'.repeat(2_000))).toEqual([400, 'the name is too long']);
 });
 
 test('everything is still there after a restart', async () => {
@@ -238,4 +239,61 @@ test('everything is still there after a restart', async () => {
   vault = await testVault({ store, clock, seed: 'again' });
   expect((await login('web', secret_id)).status).toBe(200);
   expect((await ok('GET', 'sys/auth')).data).toHaveProperty(['approle/', 'type'], 'approle');
+});
+
+describe('of two servers on one store', () => {
+  let other: TestVault;
+  beforeEach(async () => {
+    other = await testVault({ store: vault.store, clock: vault.clock, seed: 'other' });
+  });
+  afterEach(() => other.close());
+
+  const loginThere = (secret_id: string) =>
+    other.call('POST', 'auth/approle/login', { role_id: 'web', secret_id }, '');
+
+  test('each logs in by what the other was told, and they count uses together', async () => {
+    await makeRole('web', { role_id: 'web', secret_id_num_uses: 6 });
+    const { secret_id } = await secretId('web');
+    const replies = await Promise.all(
+      Array.from({ length: 10 }, (_, index) => (index % 2 ? loginThere(secret_id) : login('web', secret_id))),
+    );
+    expect(replies.filter(({ status }) => status === 200)).toHaveLength(6);
+  });
+
+  test('one that disables a method ends what the other gave', async () => {
+    await makeRole('web', { role_id: 'web' });
+    const { auth } = await loginThere((await secretId('web')).secret_id);
+    expect((await self(auth.client_token)).status).toBe(200);
+    await ok('DELETE', 'sys/auth/approle');
+    const there = await other.call('GET', 'auth/token/lookup-self', undefined, auth.client_token as string);
+    expect(there.status).toBe(403);
+    expect((await loginThere('any')).status).toBe(403);
+  });
+});
+
+test('a method that shows itself is listed for those who have yet to log in', async () => {
+  const shown = async () =>
+    (await vault.call('GET', 'sys/internal/ui/mounts', undefined, '')).data.auth as Record<string, unknown>;
+  expect(await shown()).toEqual({});
+  await ok('POST', 'sys/auth/approle/tune', { listing_visibility: 'unauth' });
+  expect(await shown()).toEqual({ 'approle/': { description: '', options: {}, type: 'approle' } });
+});
+
+test('enabling and disabling methods asks for sudo', async () => {
+  await ok('PUT', 'sys/policies/acl/some', {
+    policy: 'path "sys/*" { capabilities = ["create", "read", "update", "delete"] }',
+  });
+  const { auth } = await ok('POST', 'auth/token/create', { policies: ['some'] });
+  const token = auth.client_token as string;
+  for (const [method, path, body] of [
+    ['POST', 'sys/auth/more', { type: 'approle' }],
+    ['DELETE', 'sys/auth/approle', undefined],
+    ['POST', 'sys/auth/approle/tune', { max_lease_ttl: '1h' }],
+  ] as const) {
+    expect((await vault.call(method, path, body, token)).status).toBe(403);
+  }
+  // Nor is there a way around it.
+  expect((await vault.call('DELETE', 'sys/mounts/auth/approle', undefined, token)).status).toBe(400);
+  expect((await vault.call('POST', 'sys/mounts/auth/more', { type: 'approle' }, token)).status).toBe(400);
+  expect((await ok('GET', 'sys/auth')).data).toHaveProperty(['approle/']);
 });

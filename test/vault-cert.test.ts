@@ -21,6 +21,8 @@ const rootToken = 'root-token';
 let clock: ManualClock;
 let issue: ReturnType<typeof issuance>;
 let vault: OpenVault;
+/** Another server on the same store. */
+let other: OpenVault;
 let listening: Listening;
 let serverRoot: Credential;
 let server: Credential;
@@ -38,7 +40,7 @@ beforeEach(async () => {
   ca = await issue({ commonName: 'clients' });
   client = await issue({ commonName: 'web.mesh', by: ca, dnsNames: ['web.mesh', 'web'] });
   const [store, entropy] = [memoryStore(), seededEntropy('vault')];
-  vault = await openVault({
+  const options = {
     store,
     clock,
     entropy,
@@ -48,7 +50,9 @@ beforeEach(async () => {
     },
     dialer: systemDialer,
     dev: { rootToken },
-  });
+  };
+  vault = await openVault(options);
+  other = await openVault({ ...options, entropy: seededEntropy('other') });
   const status = statusPaths(() => neverSealed(vault.cluster), clock);
   const tls = { cert: server.pem, key: server.keyPem };
   const listener = vaultListener({ core: vault.core, status, entropy, log: silentLog, tls });
@@ -59,6 +63,7 @@ afterEach(async () => {
   for (const each of clients.splice(0)) each.close();
   await listening.close();
   vault.close();
+  other.close();
 });
 
 interface Answer {
@@ -205,6 +210,29 @@ test('a certificate may itself be trusted, for as long as it is good', async () 
   expect((await login(await issue({ commonName: 'web.mesh', by: ca }))).errors).toEqual([untrusted]);
   await clock.advance(91 * dayMs);
   expect((await login(client)).errors).toEqual([untrusted]);
+});
+
+test('another server on the same store knows at once whom roles trust, and who is revoked', async () => {
+  const loginThere = () =>
+    other.core.handle({
+      id: 'a',
+      operation: 'update',
+      path: 'auth/cert/login',
+      data: {},
+      token: undefined,
+      origin: {
+        method: 'POST',
+        headers: {},
+        remoteAddress: '127.0.0.1',
+        remotePort: 1,
+        peerCertificates: [client.certificate.der],
+      },
+    });
+  await expect(loginThere()).rejects.toThrow(untrusted);
+  await role();
+  expect((await loginThere()).answer?.auth).toMatchObject({ policies: ['default', 'pki'] });
+  await send('DELETE', 'auth/cert/certs/web');
+  await expect(loginThere()).rejects.toThrow(untrusted);
 });
 
 describe('a renewal', () => {

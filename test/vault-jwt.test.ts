@@ -115,6 +115,9 @@ describe('a token is refused', () => {
     expect(await refusal('')).toBe('missing token');
     expect((await login('x', 'none')).errors).toEqual(['role "none" could not be found']);
     expect((await login('x', '')).errors).toEqual(['missing role']);
+    for (const odd of ['a\0', '../config', '\ud800', 'a'.repeat(5_000)]) {
+      expect((await login('x', odd)).errors[0]).toMatch(/could not be found$/);
+    }
   });
 });
 

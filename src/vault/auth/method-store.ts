@@ -1,9 +1,13 @@
 import { Fault } from '../../base/fault.ts';
 import type { Store } from '../../store/store.ts';
+import { invalidRequest } from '../faults.ts';
 import type { MountView } from '../mount/mounts.ts';
 
 /** Of many who change one record at once, each time one gets through; more rounds than this mean something else. */
 const attemptLimit = 100;
+
+/** The store's own limit. */
+const longestKeyBytes = 1_024;
 
 /** Reads and changes that stand or fall together. */
 export interface Work {
@@ -32,7 +36,7 @@ export interface MethodStore {
 export function methodStore(store: Store, view: MountView): MethodStore {
   return {
     async get<T>(key: string) {
-      const entry = await store.get(view.prefix + key);
+      const entry = await store.get(keyOf(view, key));
       return entry && (JSON.parse(entry.value.toString()) as T);
     },
     async list(prefix: string, { after, limit }: { after?: string; limit?: number } = {}) {
@@ -68,7 +72,7 @@ async function once<T>(store: Store, view: MountView, act: (work: Work) => Promi
   const guard = view.guard();
   const answer = await act({
     async get<V>(name: string) {
-      const key = view.prefix + name;
+      const key = keyOf(view, name);
       const entry = await store.get(key);
       const revision = entry?.revision ?? 0;
       if ((seen.get(key) ?? revision) !== revision) throw conflict(key);
@@ -76,12 +80,14 @@ async function once<T>(store: Store, view: MountView, act: (work: Work) => Promi
       return entry && (JSON.parse(entry.value.toString()) as V);
     },
     put(name, value) {
-      deletes.delete(view.prefix + name);
-      puts.set(view.prefix + name, Buffer.from(JSON.stringify(value)));
+      const key = keyOf(view, name);
+      deletes.delete(key);
+      puts.set(key, Buffer.from(JSON.stringify(value)));
     },
     delete(name) {
-      puts.delete(view.prefix + name);
-      deletes.add(view.prefix + name);
+      const key = keyOf(view, name);
+      puts.delete(key);
+      deletes.add(key);
     },
   });
   if (puts.size + deletes.size > 0) {
@@ -92,6 +98,13 @@ async function once<T>(store: Store, view: MountView, act: (work: Work) => Promi
     });
   }
   return answer;
+}
+
+/** @throws Fault `vault.request.invalid` for a name that no store has a key for */
+function keyOf({ prefix }: MountView, name: string): string {
+  const key = prefix + name;
+  if (Buffer.byteLength(key) > longestKeyBytes) throw invalidRequest('the name is too long');
+  return key;
 }
 
 function conflict(key: string): Fault {

@@ -75,12 +75,16 @@ export function namedRoleRoutes<Role extends TokenSettings, Fields extends Field
   ];
 }
 
-export function namedRole<Role>(
+/** What a role can be called, as paths take it. */
+const roleName = /^\w[\w.-]{0,511}$/;
+
+/** `name` may be any text that a login came with. */
+export async function namedRole<Role>(
   store: Pick<MethodStore, 'get'>,
   kind: { path: string },
   name: string,
 ): Promise<Role | undefined> {
-  return store.get<Role>(keyOf(kind, name));
+  return roleName.test(name) ? store.get<Role>(keyOf(kind, name)) : undefined;
 }
 
 /** Renews by the role that a login came by, as it now is. @throws Fault where it is gone */
