@@ -3,6 +3,7 @@ import { type Log, silentLog } from '../../src/base/log.ts';
 import { ManualClock } from '../../src/base/manual-clock.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
+import type { OpenSink } from '../../src/vault/audit/sink.ts';
 import type { AutoSeal } from '../../src/vault/seal/auto-seal.ts';
 import { startSealedVault } from '../../src/vault/seal/sealed-server.ts';
 import { systemDialer } from '../../src/wire/dialer.ts';
@@ -24,6 +25,7 @@ export interface SealedServerSettings {
   log?: Log;
   autoSeal?: AutoSeal;
   formerSeal?: AutoSeal;
+  openSink?: OpenSink;
 }
 
 /** A server that starts sealed, on a memory store and a clock that stands still. */
@@ -32,7 +34,7 @@ export async function sealedServer(settings: SealedServerSettings = {}): Promise
   const { entropy = seededEntropy('sealed'), autoSeal, formerSeal } = settings;
   const server = await startSealedVault({
     ...{ store, clock, entropy, log, autoSeal, formerSeal },
-    openSink: noSinks,
+    openSink: settings.openSink ?? noSinks,
     dialer: systemDialer,
     listeners: [{ at: { host: '127.0.0.1', port: 0 } }],
   });

@@ -15,13 +15,6 @@ export function switched(given: RawFields, name: string): boolean {
   throw invalidRequest(`failed to parse JSON input: ${name} must be true or false`);
 }
 
-/** @throws Fault `vault.request.invalid` */
-export function words(given: RawFields, name: string): string {
-  const value = given[name] ?? '';
-  if (typeof value === 'string') return value;
-  throw invalidRequest(`failed to parse JSON input: ${name} must be a text`);
-}
-
 /** Clients send what they were not asked for as zero, null or nothing. */
 export function isSet(value: unknown): boolean {
   return Array.isArray(value) ? value.length > 0 : Boolean(value);

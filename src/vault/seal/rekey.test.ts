@@ -181,7 +181,6 @@ test.each([
     400,
     'pgp_keys: keys are not encrypted with PGP here; leave it out',
   ],
-  ['init', { secret_shares: '3' }, 400, 'failed to parse JSON input: secret_shares must be a whole number'],
   ['update', {}, 400, "'key' must be specified in request body as JSON"],
   ['update', { key: 'zz' }, 400, "'key' must be a valid hex or base64 string"],
   ['update', { key: 'QUJDRA==' }, 400, 'key is shorter than minimum 16 bytes'],

@@ -2,12 +2,11 @@ import { invalidRequest } from '../faults.ts';
 import type { RawFields } from '../routing/fields.ts';
 import { notAllowed, type SealState, type StatusAnswer, type StatusPath, sealStatus } from '../sys/status.ts';
 import { isSet, switched, whole } from './body-values.ts';
-import { ceremonyPaths } from './ceremony-paths.ts';
 import type { Initialised } from './initialise.ts';
 import { readShare, toldShares } from './key-shares.ts';
 import type { SealedVault } from './sealed-vault.ts';
 
-/** The paths that initialise and unseal, and what else shares allow: open to anyone, with a token or without. */
+/** The paths that initialise and unseal: open to anyone, since there is no token yet that could be asked for. */
 export function sealPaths(vault: SealedVault): Readonly<Record<string, StatusPath>> {
   return {
     'sys/init': async ({ method, fields }) => {
@@ -29,7 +28,6 @@ export function sealPaths(vault: SealedVault): Readonly<Record<string, StatusPat
       else await vault.offer(readShare(given, ", or 'reset' set to true"), migrate);
       return statusAnswer(vault);
     },
-    ...ceremonyPaths(vault),
   };
 }
 
