@@ -12,6 +12,7 @@ import type { CommandContext } from '../command.ts';
 import { version } from '../version.ts';
 import { sinks } from './audit-sinks.ts';
 import { configFault } from './config-blocks.ts';
+import { processMetrics, systemDiagnostics } from './diagnostics.ts';
 import type { TlsConfig } from './listener-config.ts';
 import { openSeal } from './seal-config.ts';
 import { readServerConfig, type ServerConfig } from './server-config.ts';
@@ -43,6 +44,8 @@ export async function serveSealed(
     const server = await startSealedVault({
       ...{ store, autoSeal, formerSeal, clock, entropy, log, listeners },
       openSink: sinks(context),
+      metrics: processMetrics(),
+      diagnostics: systemDiagnostics(clock),
       dialer: systemDialer,
     });
     const deaf = context.onHangup?.(() => {

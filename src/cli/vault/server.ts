@@ -11,6 +11,7 @@ import { formatAddress, parseListenAddress } from '../../wire/http-server.ts';
 import type { Command, CommandContext } from '../command.ts';
 import { version } from '../version.ts';
 import { sinks } from './audit-sinks.ts';
+import { processMetrics, systemDiagnostics } from './diagnostics.ts';
 import { Failure } from './failure.ts';
 import { type Flag, type Flags, parseFlags } from './flags.ts';
 import { readLevel } from './server-log.ts';
@@ -130,6 +131,8 @@ async function serveDev(given: Flags, context: CommandContext): Promise<number> 
       entropy: context.entropy,
       log,
       openSink: sinks(context),
+      metrics: processMetrics(),
+      diagnostics: systemDiagnostics(clock),
       dialer: systemDialer,
       listen: parseListenAddress(given.text('dev-listen-address')),
       dev: { rootToken },

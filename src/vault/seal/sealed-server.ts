@@ -2,6 +2,7 @@ import type { Server } from 'node:http';
 import { Server as TlsServer } from 'node:tls';
 import { describeError } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
+import type { Metrics } from '../../base/metrics.ts';
 import type { Dialer } from '../../wire/dialer.ts';
 import {
   formatAddress,
@@ -19,6 +20,7 @@ import {
   vaultListener,
 } from '../http/vault-listener.ts';
 import { openVault } from '../server.ts';
+import type { Diagnostics } from '../sys/diagnostics.ts';
 import { statusPaths } from '../sys/status.ts';
 import type { SealWorld } from './initialise.ts';
 import { sealPaths } from './seal-paths.ts';
@@ -37,6 +39,9 @@ export interface SealedServerOptions extends SealWorld {
   /** At least one. */
   listeners: readonly ListenerSettings[];
   openSink: OpenSink;
+  /** See `VaultOptions`; kept from one unsealing to the next. */
+  metrics?: Metrics;
+  diagnostics?: Diagnostics;
   /** How ACME's challenges are tried. */
   dialer: Dialer;
 }
@@ -59,6 +64,8 @@ export interface SealedServer {
  */
 export async function startSealedVault(options: SealedServerOptions): Promise<SealedServer> {
   const { store, clock, entropy, log, openSink, dialer, autoSeal, formerSeal } = options;
+  const { metrics, diagnostics } = options;
+  const measured = { ...(metrics ? { metrics } : {}), ...(diagnostics ? { diagnostics } : {}) };
   const vault = await SealedVault.on({
     store,
     clock,
@@ -67,7 +74,7 @@ export async function startSealedVault(options: SealedServerOptions): Promise<Se
     autoSeal,
     formerSeal,
     open: (behind, seal, following) =>
-      openVault({ store: behind, clock, entropy, log, openSink, dialer, seal, following }),
+      openVault({ store: behind, clock, entropy, log, openSink, dialer, seal, following, ...measured }),
   });
   const status = { ...statusPaths(() => vault.currentState(), clock), ...sealPaths(vault) };
   const opened: Opened[] = [];
