@@ -230,10 +230,15 @@ function decideUserIds(
   return asked;
 }
 
-function attributes(csr: CertificateRequest | undefined, oid: string): string[] {
-  return (csr?.subject.rdns.flat() ?? []).flatMap((one) => (one.oid === oid ? [one.value] : []));
+function attributes(csr: CertificateRequest | undefined, oid: string): readonly string[] {
+  const rdns = csr?.subject.rdns ?? [];
+  if (!rdns.some((rdn) => rdn.some((one) => one.oid === oid))) return none;
+  return rdns.flat().flatMap((one) => (one.oid === oid ? [one.value] : []));
 }
 
-function unique(values: readonly string[]): string[] {
+const none: readonly string[] = [];
+
+function unique(values: readonly string[]): readonly string[] {
+  if (values.length === 0) return none;
   return [...new Set(values.map((value) => value.trim()))].filter((value) => value !== '');
 }

@@ -37,8 +37,22 @@ export interface TimeText {
 export const earliestTimeMs = -62_167_219_200_000;
 export const latestTimeMs = 253_402_300_799_999;
 
+/** Certificates of one second begin and end alike: the texts of the last few seconds that were asked for. */
+const known = new Map<number, TimeText>();
+const knownLimit = 64;
+
 /** The one form of `timeMs` that RFC 5280 section 4.1.2.5 allows. */
 export function timeText(timeMs: number): TimeText {
+  const second = Math.floor(timeMs / 1_000);
+  const before = known.get(second);
+  if (before) return before;
+  const made = writtenTime(timeMs);
+  if (known.size >= knownLimit) known.clear();
+  known.set(second, made);
+  return made;
+}
+
+function writtenTime(timeMs: number): TimeText {
   const digits = digitsOf(timeMs);
   const utc = digits >= '1950' && digits < '2050';
   return { utc, text: utc ? digits.slice(2) : digits };

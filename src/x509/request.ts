@@ -53,29 +53,46 @@ type RequestFields = Omit<CertificateRequest, 'der' | 'publicKey' | 'subjectAltN
 export function readRequest(der: Buffer): CertificateRequest {
   try {
     const fields = readDer(der, (reader) => readInside(reader, tags.sequence, readFields));
-    return lazily(der, fields);
+    return new ParsedRequest(der, fields);
   } catch (cause) {
     if (!(cause instanceof Fault)) throw cause;
     throw requestFault('malformed', `the certificate request is malformed: ${cause.message}`, cause);
   }
 }
 
-function lazily(der: Buffer, fields: RequestFields): CertificateRequest {
-  let publicKey: PublicKey | undefined;
-  let names: readonly GeneralName[] | undefined;
-  return {
-    der,
-    ...fields,
-    get publicKey() {
-      publicKey ??= readPublicKey(fields.spki);
-      return publicKey;
-    },
-    get subjectAltNames() {
-      const extension = findExtension(fields.extensions, oids.subjectAltName);
-      names ??= extension ? readSubjectAltName(extension.value) : [];
-      return names;
-    },
-  };
+class ParsedRequest implements CertificateRequest {
+  readonly der: Buffer;
+  readonly tbs: Buffer;
+  readonly subject: Name;
+  readonly spki: Buffer;
+  readonly extensions: readonly Extension[];
+  readonly signatureAlgorithm: Buffer;
+  readonly signature: Buffer;
+  #publicKey: PublicKey | undefined;
+  #names: readonly GeneralName[] | undefined;
+
+  constructor(der: Buffer, fields: RequestFields) {
+    this.der = der;
+    this.tbs = fields.tbs;
+    this.subject = fields.subject;
+    this.spki = fields.spki;
+    this.extensions = fields.extensions;
+    this.signatureAlgorithm = fields.signatureAlgorithm;
+    this.signature = fields.signature;
+  }
+
+  get publicKey(): PublicKey {
+    this.#publicKey ??= readPublicKey(this.spki);
+    return this.#publicKey;
+  }
+
+  get subjectAltNames(): readonly GeneralName[] {
+    if (!this.#names) {
+      const extension = findExtension(this.extensions, oids.subjectAltName);
+      this.#names = extension ? readSubjectAltName(extension.value) : [];
+    }
+    return this.#names;
+  }
 }
 
 function readFields(reader: DerReader): RequestFields {

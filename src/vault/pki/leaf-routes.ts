@@ -3,7 +3,7 @@ import { barePem } from '../../authority/issuer.ts';
 import { verbatimRole } from '../../authority/leaf-request.ts';
 import type { IssuedLeaf, SignedLeaf } from '../../authority/leaves.ts';
 import type { Role } from '../../authority/role.ts';
-import { isSelfSigned, serialText } from '../../x509/certificate.ts';
+import { type Certificate, isSelfSigned, serialText } from '../../x509/certificate.ts';
 import { invalidRequest } from '../faults.ts';
 import { defineRoute } from '../routing/define-route.ts';
 import type { FieldTable, FieldValues } from '../routing/fields.ts';
@@ -104,10 +104,10 @@ function answer(
   const shown = fields.remove_roots_from_chain ? chain.filter((one) => !isSelfSigned(one)) : chain;
   const bundle = () => [...(key ? [privateKeyPem(key, false)] : []), ...[certificate, ...chain].map(barePem)];
   const data = {
-    ...(shown.length > 0 ? { ca_chain: shown.map((one) => written(one, format)) } : {}),
+    ...(shown.length > 0 ? { ca_chain: shown.map((one) => writtenCa(one, format)) } : {}),
     certificate: format === 'pem_bundle' ? bundle().join('\n') : written(certificate, format),
     expiration: certificate.notAfter / 1_000,
-    issuing_ca: written(issuer.certificate, format),
+    issuing_ca: writtenCa(issuer.certificate, format),
     not_before: certificate.notBefore / 1_000,
     ...(key ? writtenKey(key, format, fields.private_key_format) : {}),
     serial_number: serialText(certificate.serial),
@@ -117,4 +117,14 @@ function answer(
     warnings: [...warnings, ...renewalWarnings(caller, certificate)],
     ...(role.generate_lease && !role.no_store ? { lease: leaseOf(certificate) } : {}),
   };
+}
+
+const pems = new WeakMap<Certificate, string>();
+
+/** A CA's certificate stands in every answer: its text is made once. */
+function writtenCa(certificate: Certificate, format: AnswerFormat): string {
+  if (format === 'der') return written(certificate, format);
+  const pem = pems.get(certificate) ?? barePem(certificate);
+  pems.set(certificate, pem);
+  return pem;
 }
