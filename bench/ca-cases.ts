@@ -11,8 +11,8 @@ import type { OpensslSpeed } from './measure.ts';
 /** One thing that a CA is asked for, over and over. */
 export interface CaCase {
   name: string;
-  /** What one core can do at most of it, per second. */
-  limit: (speed: OpensslSpeed) => number;
+  /** What one core can do at most of it, per second; absent where cryptography does not limit it. */
+  limit?: (speed: OpensslSpeed) => number;
   /** Whether each answer leaves something on disk. */
   stores: boolean;
   /** Sets the server up for it, and answers the requests that are sent in turn. */
@@ -59,7 +59,27 @@ export const caCases: readonly CaCase[] = [
     stores: false,
     prepare: async ({ token }) => issueRequests(token, 'unstored'),
   },
+  {
+    name: 'AppRole login, service token',
+    stores: true,
+    prepare: (server) => loginRequests(server, 'service'),
+  },
+  {
+    name: 'AppRole login, batch token',
+    stores: false,
+    prepare: (server) => loginRequests(server, 'batch'),
+  },
 ];
+
+/** The same login over and over, as a client that is started for each of its tasks sends it. */
+async function loginRequests(server: CaServer, type: 'service' | 'batch'): Promise<readonly Buffer[]> {
+  const method = `auth/approle-${type}`;
+  await write(server, `sys/${method}`, { type: 'approle' });
+  const secret_id = 'bench';
+  await write(server, `${method}/role/bench`, { role_id: 'bench', token_type: type, token_ttl: '1h' });
+  await write(server, `${method}/role/bench/custom-secret-id`, { secret_id });
+  return [put(`${method}/login`, '', { role_id: 'bench', secret_id })];
+}
 
 async function signRequests(token: string, role: string): Promise<readonly Buffer[]> {
   const requests = await distinctSigningRequests();

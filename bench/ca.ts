@@ -124,7 +124,7 @@ function report(
   const rate = middle((window) => window.perSecond);
   const processor = middle((window) => window.processorMsEach);
   const share = (perSecond: number) =>
-    speed ? ` (${whole((100 * perSecond) / one.limit(speed))} % of openssl)` : '';
+    speed && one.limit ? ` (${whole((100 * perSecond) / one.limit(speed))} % of openssl)` : '';
   const facts = [
     `${whole(rate)}/s${share(rate)}`,
     `${processor.toFixed(3)} CPU-ms each${share(1_000 / processor)}`,
