@@ -74,7 +74,8 @@ test('what is no lease is said to be none, by new and old paths', async () => {
   }
   for (const path of ['sys/leases/revoke', 'sys/revoke']) {
     expect((await put(path, { lease_id: 'none', sync: true })).status).toBe(204);
-    expect((await put(`${path}/a/b`)).status).toBe(202);
+    expect((await put(`${path}/a/b`)).status).toBe(204);
+    expect((await put(path, { lease_id: 'none', sync: false })).status).toBe(202);
   }
 });
 

@@ -25,7 +25,7 @@ test('a role is written, changed in part, read, listed and deleted', async () =>
   expect((await role('web', { allowed_policies: 'B,a', path_suffix: 'v-1' })).status).toBe(204);
   expect((await role('web', { orphan: 'true', token_period: '24h' })).status).toBe(204);
   expect((await vault.call('GET', 'auth/token/roles/web')).data).toEqual({
-    allowed_entity_aliases: [],
+    allowed_entity_aliases: null,
     allowed_policies: ['a', 'b'],
     allowed_policies_glob: [],
     disallowed_policies: [],
@@ -74,9 +74,12 @@ test.each([
     { token_type: 'batch', orphan: true },
     "'token_type' cannot be 'batch' when role is set to generate renewable tokens",
   ],
-  [{ token_num_uses: -1 }, "'token_num_uses' cannot be negative"],
+  [{ token_num_uses: -1 }, "error parsing role fields: 'token_num_uses' cannot be negative"],
   [{ path_suffix: 'a/b' }, 'given role path suffix contains invalid characters; must match \\w[\\w-.]+\\w'],
-  [{ token_bound_cidrs: 'x' }, 'error parsing address "x": it is no address and no network'],
+  [
+    { token_bound_cidrs: 'x' },
+    'error parsing role fields: error parsing address "x": it is no address and no network',
+  ],
   [{ allowed_entity_aliases: 'x' }, 'there are no entities here: leave allowed_entity_aliases out'],
 ])('the role %j is refused', async (body, message) => {
   const reply = await role('bad', body);
@@ -152,7 +155,7 @@ test('a role sets path, period, uses, orphanage and networks', async () => {
   expect(data).toMatchObject({
     path: 'auth/token/create/web/v-1',
     role: 'web',
-    period: 3_600,
+    ttl: 3_600,
     num_uses: 4,
     orphan: true,
     bound_cidrs: ['127.0.0.1'],
@@ -281,4 +284,20 @@ test('a token of few uses is used no more often on two nodes at once', async () 
   } finally {
     await other.close();
   }
+});
+
+test('a token by a role is renewed as the role now says, and not without it', async () => {
+  await role('web', { token_period: '1h' });
+  const { auth } = await by('web', { policies: ['default'] });
+  const renew = () => vault.call('POST', 'auth/token/renew', { token: auth.client_token });
+  expect((await renew()).auth.lease_duration).toBe(3_600);
+  await role('web', { token_period: '2h' });
+  expect((await renew()).auth.lease_duration).toBe(7_200);
+  await role('web', { token_period: 0, token_explicit_max_ttl: '3h' });
+  await vault.clock.advance(1.5 * hourMs);
+  expect((await renew()).auth.lease_duration).toBe(5_400);
+  await vault.call('DELETE', 'auth/token/roles/web');
+  expect((await renew()).errors).toEqual([
+    '1 error occurred:\n\t* failed to renew entry: original token role "web" could not be found, not renewing\n\n',
+  ]);
 });

@@ -3,6 +3,7 @@ import type { Auditor } from './audit/auditor.ts';
 import type { Exchange } from './audit/entry.ts';
 import {
   asTold,
+  denied,
   invalidRequest,
   noHandler,
   permissionDenied,
@@ -77,10 +78,16 @@ export function core({ tokens, policies, mounts, auditor, leases, wrapping }: Co
     return caller;
   }
 
-  /** @throws Fault `vault.wrapping` */
+  /** @throws Fault `vault.wrapping`, `vault.denied` */
   async function assertWrappingToken({ data, token }: VaultRequest): Promise<void> {
-    const id = typeof data.token === 'string' && data.token !== '' ? data.token : token;
-    if (!(await wrapping.find(id ?? ''))) throw invalidWrapping();
+    const wrong = (why: string) => denied(`error validating wrapping token: ${why}`);
+    const given = data.token;
+    if (given !== undefined && typeof given !== 'string')
+      throw wrong('could not decode token in request body');
+    if (given === '') throw wrong('empty token in request body');
+    const id = given ?? token ?? '';
+    if (id === '') throw wrong('token is empty');
+    if (!(await wrapping.find(id))) throw invalidWrapping();
   }
 
   /** Both lines of an exchange that ended in `error`, where the first is not written yet. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { describeError } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
-import { invalidRequest } from '../faults.ts';
+import { failed, invalidRequest } from '../faults.ts';
 import { leaseLimits } from '../mount/mount.ts';
 import type { Mounts } from '../mount/mounts.ts';
 import { defineRoute, noFields } from '../routing/define-route.ts';
@@ -129,7 +129,7 @@ async function revoke(
   { leases }: LeaseContext,
   given: IdGiven & { fields: { sync?: boolean } },
 ): Promise<Answer | undefined> {
-  const later = !given.fields.sync;
+  const later = given.fields.sync === false;
   await leases.revoke(idOf(given), { later });
   return later ? accepted : undefined;
 }
@@ -184,8 +184,7 @@ async function listIrrevocable(
   if (type?.toLowerCase() !== 'irrevocable') return undefined;
   const found = await leases.irrevocable();
   const most = limit === 'none' ? found.length : Number(limit || listedByDefault);
-  if (!Number.isSafeInteger(most) || most < 0)
-    throw invalidRequest("invalid 'limit' value: must be a number or 'none'");
+  if (!Number.isSafeInteger(most) || most <= 0) throw failed("limit must be 'none' or a positive integer");
   return {
     data: {
       lease_count: found.length,

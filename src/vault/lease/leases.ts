@@ -161,7 +161,12 @@ export class LeaseTable implements Leases {
     for (;;) {
       const found = await this.#record(id);
       if (!found) throw invalidRequest('lease not found');
-      if ('token' in found) throw invalidRequest('tokens cannot be renewed through this endpoint');
+      if ('token' in found) {
+        const token = await this.#options.tokens.byName(found.token);
+        throw invalidRequest(
+          token?.renewable ? 'tokens cannot be renewed through this endpoint' : 'lease is not renewable',
+        );
+      }
       const { lease, revision } = found;
       const nowMs = clock.now();
       assertRenewable(lease, nowMs);

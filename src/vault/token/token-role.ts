@@ -1,3 +1,4 @@
+import { describeError } from '../../base/fault.ts';
 import { invalidRequest } from '../faults.ts';
 import type { FieldTable, FieldValues } from '../routing/fields.ts';
 import { readCidrs } from './bound-cidrs.ts';
@@ -107,9 +108,7 @@ export function planRole(
     tokenType: fields.token_type === undefined ? was.tokenType : tokenType(fields.token_type),
     noDefaultPolicy: fields.token_no_default_policy ?? was.noDefaultPolicy,
     periodMs: either('period', fields.token_period, fields.period, was.periodMs),
-    boundCidrs: readCidrs(
-      either('bound_cidrs', fields.token_bound_cidrs, fields.bound_cidrs, was.boundCidrs),
-    ),
+    boundCidrs: networks(either('bound_cidrs', fields.token_bound_cidrs, fields.bound_cidrs, was.boundCidrs)),
     explicitMaxTtlMs: either(
       'explicit_max_ttl',
       fields.token_explicit_max_ttl,
@@ -156,8 +155,16 @@ function tokenType(text: string): RoleTokenType {
   return type;
 }
 
+function networks(texts: readonly string[]): string[] {
+  try {
+    return readCidrs(texts);
+  } catch (error) {
+    throw invalidRequest(`error parsing role fields: ${describeError(error)}`, error);
+  }
+}
+
 function numUses(count: number): number {
-  if (count < 0) throw invalidRequest("'token_num_uses' cannot be negative");
+  if (count < 0) throw invalidRequest("error parsing role fields: 'token_num_uses' cannot be negative");
   return count;
 }
 
@@ -176,7 +183,7 @@ function checkBatchRole(role: TokenRole): void {
 export function describeRole(role: TokenRole): Record<string, unknown> {
   const old = (name: OldName) => role.byOldName.includes(name);
   return {
-    allowed_entity_aliases: [],
+    allowed_entity_aliases: null,
     allowed_policies: role.allowedPolicies,
     allowed_policies_glob: role.allowedPoliciesGlob,
     ...(old('bound_cidrs') && role.boundCidrs.length > 0 ? { bound_cidrs: role.boundCidrs } : {}),

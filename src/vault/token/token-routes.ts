@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { describeError } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
-import { denied, invalidRequest, rejected } from '../faults.ts';
+import { denied, failed, invalidRequest, rejected } from '../faults.ts';
 import { formatInstant } from '../instant.ts';
 import type { Policies } from '../policy/policies.ts';
 import { defineRoute, noFields } from '../routing/define-route.ts';
@@ -12,7 +12,8 @@ import type { RenewalTerms, Renewer } from './renewal.ts';
 import { type RoleContext, roleNamed, roleRoutes } from './role-routes.ts';
 import { remainingSeconds, type Token } from './token.ts';
 import type { TokenRole } from './token-role.ts';
-import { createFields, planToken } from './token-rules.ts';
+import type { TokenRoles } from './token-roles.ts';
+import { createFields, fewer, planToken } from './token-rules.ts';
 import type { Tokens } from './tokens.ts';
 
 /** What the paths below `auth/token/` work on. */
@@ -245,16 +246,30 @@ async function extend(
   return { auth: { ...describeAuth(token, id), lease_duration: ttlMs / 1_000 }, warnings };
 }
 
-/** The token's own terms, but for one that came from a login. */
+/** The token's own terms, but for one that came from a login, or that was made by a role. */
 async function renewalTerms(
-  { renewer, limits }: TokenContext,
+  { renewer, limits, roles }: TokenContext,
   token: Token,
   origin: RequestOrigin,
-): Promise<Partial<RenewalTerms> & Pick<RenewalTerms, 'limits'>> {
+): Promise<Partial<RenewalTerms & Pick<Token, 'explicitMaxTtlMs'>> & Pick<RenewalTerms, 'limits'>> {
+  if (token.role !== undefined) return { ...(await termsOfRole(roles, token)), limits: limits() };
   if (!token.login) return { limits: limits() };
   const renew = renewer(token.login.mount);
   if (!renew) throw invalidRequest('failed to renew entry: route entry not found');
   return renew(token, origin);
+}
+
+async function termsOfRole(roles: TokenRoles, token: Token) {
+  const role = await roles.read(token.role!);
+  if (!role) {
+    throw failed(
+      `failed to renew entry: original token role ${JSON.stringify(token.role)} could not be found, not renewing`,
+    );
+  }
+  return {
+    periodMs: fewer(token.periodMs, role.periodMs),
+    explicitMaxTtlMs: fewer(token.explicitMaxTtlMs, role.explicitMaxTtlMs),
+  };
 }
 
 async function revoke({ tokens }: TokenContext, id: string): Promise<undefined> {

@@ -178,14 +178,15 @@ function chooseTimes(
   }
   return {
     ttlMs: lifetime.ttlMs,
-    explicitMaxTtlMs,
-    periodMs,
+    // What the role says is asked of the role again at each renewal.
+    explicitMaxTtlMs: explicit,
+    periodMs: period,
     warnings: [...warnings, ...lifetime.warnings],
   };
 }
 
 /** The lesser of two numbers, 0 standing for none. */
-function fewer(one: number, other: number): number {
+export function fewer(one: number, other: number): number {
   return one === 0 ? other : other === 0 ? one : Math.min(one, other);
 }
 
