@@ -149,7 +149,7 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
   }
   const following = options.following ?? (await followStore(store));
   const cluster = await ensureCluster(store, entropy);
-  const policies = await openPolicies(store);
+  const policies = await openPolicies(store, following);
   // Tokens and leases end with each other.
   let leases: Leases | undefined;
   const tokens = await openTokens({ store, clock, entropy, log, onLeasesDue: () => leases?.sweepSoon() });

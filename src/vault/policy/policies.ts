@@ -1,5 +1,6 @@
 import { Fault } from '../../base/fault.ts';
-import type { Store } from '../../store/store.ts';
+import type { Following } from '../../store/following.ts';
+import type { Entry, Store } from '../../store/store.ts';
 import { invalidRequest } from '../faults.ts';
 import type { Token } from '../token/token.ts';
 import { type AccessList, accessList, rootAccess } from './access-list.ts';
@@ -11,6 +12,8 @@ const prefix = 'policy/';
 const nameLimitBytes = 512;
 /** Sets of policies whose compiled form is kept; more than that many kinds of token are rare. */
 const compiledLimit = 500;
+/** Policies that are held as they were read; what is beyond that is read each time. */
+const heldLimit = 5_000;
 
 /** Who holds policies, and what fills their templates. */
 export type PolicyHolder = Pick<Token, 'policies' | 'alias'>;
@@ -29,8 +32,10 @@ export interface Policies {
   access(holder: PolicyHolder): Promise<AccessList>;
 }
 
-export async function openPolicies(store: Store): Promise<Policies> {
+/** `following`: whoever asks what policies allow has waited until it was fresh. */
+export async function openPolicies(store: Store, following: Following): Promise<Policies> {
   await seedDefault(store);
+  const held = heldEntries(store, following);
   /** By the names and revisions of the policies that it was made of, so that a change makes a new one. */
   const compiled = new Map<string, AccessList>();
 
@@ -60,9 +65,7 @@ export async function openPolicies(store: Store): Promise<Policies> {
     },
     async access({ policies: names, alias }) {
       if (names.includes('root')) return rootAccess;
-      const entries = (await Promise.all(names.map((name) => store.get(prefix + name)))).filter(
-        (entry) => !!entry,
-      );
+      const entries = (await Promise.all(names.map(held))).filter((entry) => !!entry);
       const wraps = names.includes(responseWrapping.name);
       const kind = [wraps, ...entries.map(({ key, revision }) => `${key}@${revision}`)].join(' ');
       // Who has an alias may reach what others with the same policies do not.
@@ -77,6 +80,22 @@ export async function openPolicies(store: Store): Promise<Policies> {
       compiled.set(templated ? ofHolder : kind, made);
       return made;
     },
+  };
+}
+
+/** Reads policies by name, each once until any has changed. */
+function heldEntries(store: Store, following: Following): (name: string) => Promise<Entry | undefined> {
+  let known = new Map<string, Entry | undefined>();
+  following.follow([prefix], async () => {
+    known = new Map();
+  });
+  return async (name) => {
+    const into = known;
+    if (into.has(name)) return into.get(name);
+    const entry = await store.get(prefix + name);
+    // Into what was being filled when the reading began: a change meanwhile has put that away.
+    if (into.size < heldLimit) into.set(name, entry);
+    return entry;
   };
 }
 
