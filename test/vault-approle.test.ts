@@ -94,11 +94,11 @@ describe('a login is refused alike', () => {
 });
 
 test('of many logins at once with a counted secret id, as many get through as it counts', async () => {
-  const roleId = await makeRole('web', { secret_id_num_uses: 7 });
+  const roleId = await makeRole('web', { secret_id_num_uses: 100 });
   const { secret_id, secret_id_accessor } = await secretId('web');
-  const replies = await Promise.all(Array.from({ length: 20 }, () => login(roleId, secret_id)));
-  expect(replies.filter(({ status }) => status === 200)).toHaveLength(7);
-  expect(replies.filter(({ status }) => status === 400)).toHaveLength(13);
+  const replies = await Promise.all(Array.from({ length: 130 }, () => login(roleId, secret_id)));
+  expect(replies.filter(({ status }) => status === 200)).toHaveLength(100);
+  expect(replies.filter(({ status }) => status === 400)).toHaveLength(30);
   const lookup = await vault.call('POST', 'auth/approle/role/web/secret-id-accessor/lookup', {
     secret_id_accessor,
   });

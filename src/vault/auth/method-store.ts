@@ -3,7 +3,7 @@ import type { Store } from '../../store/store.ts';
 import { invalidRequest } from '../faults.ts';
 import type { MountView } from '../mount/mounts.ts';
 
-/** Of many who change one record at once, each time one gets through; more rounds than this mean something else. */
+/** Each conflict means that somebody else got through; more in a row than this mean something else. */
 const attemptLimit = 100;
 
 /** The store's own limit. */
@@ -34,6 +34,8 @@ export interface MethodStore {
 }
 
 export function methodStore(store: Store, view: MountView): MethodStore {
+  // Those that others were quicker than try again one after the other, so that many do not hinder each other for long.
+  let retries: Promise<unknown> = Promise.resolve();
   return {
     async get<T>(key: string) {
       const entry = await store.get(keyOf(view, key));
@@ -52,17 +54,31 @@ export function methodStore(store: Store, view: MountView): MethodStore {
       }));
     },
     async change<T>(act: (work: Work) => Promise<T>) {
-      for (let attempt = 1; ; attempt++) {
-        try {
-          return await once(store, view, act);
-        } catch (error) {
-          const conflict = error instanceof Fault && error.code === 'store.conflict';
-          if (!conflict || attempt === attemptLimit) throw error;
-          await view.following.fresh();
-        }
+      try {
+        return await once(store, view, act);
+      } catch (error) {
+        if (!isConflict(error)) throw error;
       }
+      const retried = retries.then(() => again(store, view, act));
+      retries = retried.catch(() => {});
+      return retried;
     },
   };
+}
+
+async function again<T>(store: Store, view: MountView, act: (work: Work) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    await view.following.fresh();
+    try {
+      return await once(store, view, act);
+    } catch (error) {
+      if (!isConflict(error) || attempt === attemptLimit) throw error;
+    }
+  }
+}
+
+function isConflict(error: unknown): boolean {
+  return error instanceof Fault && error.code === 'store.conflict';
 }
 
 async function once<T>(store: Store, view: MountView, act: (work: Work) => Promise<T>): Promise<T> {
