@@ -271,6 +271,12 @@ test('it is looked after while it is not needed', async () => {
     lines.join('').includes('a restart would leave this server sealed'),
   );
   expect((await server.call('GET', 'sys/health')).status).toBe(200);
+  const seen = (await server.call('GET', 'sys/seal-backend-status')).body;
+  expect(seen).toEqual({
+    ...{ healthy: false, unhealthy_since: expect.stringMatching(/^2026-01-01T00:\d0:00Z$/) },
+    backends: [{ name: 'transit', healthy: false, unhealthy_since: seen.unhealthy_since }],
+  });
   remote.seal(false);
   await settled(clock, minuteMs, async () => lines.join('').includes('the seal works again'));
+  expect((await server.call('GET', 'sys/seal-backend-status')).body.healthy).toBe(true);
 });

@@ -1,5 +1,5 @@
 import { invalidRequest } from '../faults.ts';
-import { defineRoute, type TypedHandler } from '../routing/define-route.ts';
+import { defineRoute, noFields, type TypedHandler } from '../routing/define-route.ts';
 import type { FieldTable } from '../routing/fields.ts';
 import type { Answer, Route } from '../routing/route.ts';
 import type { SysContext } from '../sys/sys-context.ts';
@@ -15,6 +15,7 @@ import {
 } from './ceremony-answers.ts';
 import { readShare } from './key-shares.ts';
 import type { Rekey } from './rekey.ts';
+import { decodeToken } from './root-generation.ts';
 
 const initFields = {
   secret_shares: 'integer',
@@ -24,6 +25,7 @@ const initFields = {
   require_verification: 'boolean',
 } as const;
 const shareFields = { key: 'text', nonce: 'text' } as const;
+const decodeFields = { encoded_token: 'text', otp: 'text' } as const;
 const attemptFields = { otp: 'text', pgp_key: 'text' } as const;
 
 /** How a path is told apart from its twin: who gets through, and what its answers stand in. */
@@ -71,11 +73,38 @@ type Handlers<Fields extends FieldTable> = Partial<
 
 const ofBarrier = ({ barrier }: Ceremonies) => barrier;
 
+/** What `sys/generate-root` answered, and the one-time password, give the token: for who has no other means. */
+const decodeRoute = defineRoute<SysContext, typeof decodeFields>('decode-token', {
+  fields: decodeFields,
+  open: true,
+  on: {
+    update: (_, { fields }) => ({
+      data: { token: decodeToken(fields.encoded_token ?? '', fields.otp ?? '') },
+    }),
+  },
+});
+
+/** Of shares encrypted with PGP, which are not made here. */
+function backupRoute(path: string): Route<SysContext> {
+  return defineRoute(path, {
+    fields: noFields,
+    sudo: true,
+    on: {
+      read() {
+        throw invalidRequest('no backed-up keys found');
+      },
+      delete: () => undefined,
+    },
+  });
+}
+
 /** What enough holders of shares can do, by Vault's paths and by OpenBao's. */
 export const ceremonyRoutes: readonly Route<SysContext>[] = [
   ...rekeyRoutes('rekey', vaults, ofBarrier),
   ...rekeyRoutes('rekey-recovery-key', vaults, withRecovery),
   ...rootRoutes('generate-root', vaults),
+  decodeRoute,
+  ...['rekey/backup', 'rekey/recovery-key-backup'].map(backupRoute),
   ...rekeyRoutes('rotate/root', openBaos, ofBarrier),
   ...rekeyRoutes('rotate/recovery', openBaos, withRecovery),
   ...rootRoutes('generate-root-token', openBaos),

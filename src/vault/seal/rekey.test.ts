@@ -195,6 +195,17 @@ test.each([
   expect((await server.call('GET', 'sys/rekey/verify')).errors).toEqual(['no rekey configuration found']);
 });
 
+test('there is no backup of keys, since none are encrypted', async () => {
+  const server = await start();
+  const { root } = await unsealed(server);
+  for (const path of ['sys/rekey/backup', 'sys/rekey/recovery-key-backup']) {
+    expect((await server.call('GET', path)).status).toBe(403);
+    const read = await server.call('GET', path, undefined, root);
+    expect([read.status, read.errors]).toEqual([400, ['no backed-up keys found']]);
+    expect((await server.call('DELETE', path, undefined, root)).status).toBe(204);
+  }
+});
+
 test('without a recovery key there is none to replace', async () => {
   const server = await start();
   const { keys, root } = await unsealed(server);

@@ -64,6 +64,19 @@ test('enough shares make a root token, told only to who has the one-time passwor
   ]);
 });
 
+test('the server decodes it too, for who has both parts', async () => {
+  const server = await start();
+  const { root } = await unsealed(server);
+  const otp = 'p'.repeat(28);
+  const encoded = encodeToken(root.slice(0, 28), Buffer.from(otp));
+  const decodes = (body: unknown) => server.call('PUT', 'sys/decode-token', body);
+  expect((await decodes({ encoded_token: encoded, otp })).data).toEqual({ token: root.slice(0, 28) });
+  expect((await decodes({ encoded_token: encoded, otp: 'p' })).errors).toEqual([
+    'error xoring token: length of byte slices is not equivalent: 28 != 1',
+  ]);
+  expect((await decodes({ encoded_token: '?', otp })).status).toBe(400);
+});
+
 test('wrong shares make nothing', async () => {
   const server = await start();
   const { keys } = await unsealed(server);

@@ -109,6 +109,19 @@ export class RootGeneration {
   }
 }
 
+/** @throws Fault `vault.request.invalid` where the two do not belong together */
+export function decodeToken(encoded: string, otp: string): string {
+  if (!/^[A-Za-z0-9+/]+$/.test(encoded))
+    throw invalidRequest("error decoding base64'd token: it is no base64");
+  const [bytes, password] = [Buffer.from(encoded, 'base64'), Buffer.from(otp)];
+  if (bytes.length !== password.length) {
+    throw invalidRequest(
+      `error xoring token: length of byte slices is not equivalent: ${bytes.length} != ${password.length}`,
+    );
+  }
+  return Buffer.from(bytes.map((byte, at) => byte ^ password[at]!)).toString();
+}
+
 /** Vault's encoding: each byte xored with the password's, as base64 without padding. */
 export function encodeToken(token: string, otp: Buffer): string {
   const bytes = Buffer.from(token).map((byte, at) => byte ^ otp[at]!);

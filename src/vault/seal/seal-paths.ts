@@ -1,9 +1,11 @@
 import { invalidRequest } from '../faults.ts';
+import { formatInstant } from '../instant.ts';
 import type { RawFields } from '../routing/fields.ts';
 import { notAllowed, type SealState, type StatusAnswer, type StatusPath, sealStatus } from '../sys/status.ts';
 import { isSet, switched, whole } from './body-values.ts';
 import type { Initialised } from './initialise.ts';
 import { readShare, toldShares } from './key-shares.ts';
+import type { SealWatch } from './seal-watch.ts';
 import type { SealedVault } from './sealed-vault.ts';
 
 /** The paths that initialise and unseal: open to anyone, since there is no token yet that could be asked for. */
@@ -27,6 +29,24 @@ export function sealPaths(vault: SealedVault): Readonly<Record<string, StatusPat
       if (switched(given, 'reset')) await vault.reset();
       else await vault.offer(readShare(given, ", or 'reset' set to true"), migrate);
       return statusAnswer(vault);
+    },
+  };
+}
+
+/** Whether what unseals still works: Vault's answer of 1.16 and later. Shares always do. */
+export function sealHealthPath(
+  type: string,
+  watch: SealWatch | undefined,
+): Readonly<Record<string, StatusPath>> {
+  return {
+    'sys/seal-backend-status': ({ method }) => {
+      if (method !== 'GET') return notAllowed;
+      const sinceMs = watch?.unhealthySinceMs();
+      const seen =
+        sinceMs === undefined
+          ? { healthy: true }
+          : { healthy: false, unhealthy_since: formatInstant(sinceMs) };
+      return { status: 200, body: { ...seen, backends: [{ name: type, ...seen }] } };
     },
   };
 }

@@ -10,14 +10,20 @@ const healthyIntervalMs = 10 * minuteMs;
 const unhealthyIntervalMs = minuteMs;
 const probe = 'seal/probe';
 
+export interface SealWatch {
+  /** Since when it does not work, as far as was seen (epoch milliseconds); undefined where it does. */
+  unhealthySinceMs(): number | undefined;
+  stop(): void;
+}
+
 /**
  * Looks every ten minutes, and every minute while it fails, whether the seal would still open what it locks: a server
- * that is unsealed does not need it, and finds out too late that the next start will. The answer ends it.
+ * that is unsealed does not need it, and finds out too late that the next start will.
  */
 export function watchSeal(
   seal: AutoSeal,
   { clock, entropy, log }: { clock: Clock; entropy: Entropy; log: Log },
-): Cancel {
+): SealWatch {
   let since: number | undefined;
   let cancel: Cancel = () => {};
   let ended = false;
@@ -50,8 +56,11 @@ export function watchSeal(
     });
   };
   wait();
-  return () => {
-    ended = true;
-    cancel();
+  return {
+    unhealthySinceMs: () => since,
+    stop() {
+      ended = true;
+      cancel();
+    },
   };
 }

@@ -23,7 +23,7 @@ import { openVault } from '../server.ts';
 import type { Diagnostics } from '../sys/diagnostics.ts';
 import { statusPaths } from '../sys/status.ts';
 import type { SealWorld } from './initialise.ts';
-import { sealPaths } from './seal-paths.ts';
+import { sealHealthPath, sealPaths } from './seal-paths.ts';
 import { watchSeal } from './seal-watch.ts';
 import { SealedVault } from './sealed-vault.ts';
 
@@ -76,7 +76,12 @@ export async function startSealedVault(options: SealedServerOptions): Promise<Se
     open: (behind, seal, following) =>
       openVault({ store: behind, clock, entropy, log, openSink, dialer, seal, following, ...measured }),
   });
-  const status = { ...statusPaths(() => vault.currentState(), clock), ...sealPaths(vault) };
+  const watch = autoSeal && watchSeal(autoSeal, { clock, entropy, log });
+  const status = {
+    ...statusPaths(() => vault.currentState(), clock),
+    ...sealPaths(vault),
+    ...sealHealthPath(autoSeal?.type ?? 'shamir', watch),
+  };
   const opened: Opened[] = [];
   const close = async () => {
     await Promise.all(opened.map(({ listening }) => listening.close()));
@@ -91,7 +96,6 @@ export async function startSealedVault(options: SealedServerOptions): Promise<Se
     throw error;
   }
   await vault.unsealByItself();
-  const unwatch = autoSeal ? watchSeal(autoSeal, { clock, entropy, log }) : () => {};
   return {
     addresses: opened.map(({ listening }) => listening.address),
     reopenLogs: () => vault.reopenLogs(),
@@ -99,7 +103,7 @@ export async function startSealedVault(options: SealedServerOptions): Promise<Se
       for (const listener of opened) reloadCertificate(listener, log);
     },
     async close() {
-      unwatch();
+      watch?.stop();
       await close();
     },
   };
