@@ -4,7 +4,7 @@ import type { Issuer } from '../issuer.ts';
 import { verbatimRole } from '../leaf-request.ts';
 import type { Role } from '../role.ts';
 import { type AcmeSettings, isAny, policyRole } from './acme-settings.ts';
-import { malformed, Problem, unauthorized } from './problem.ts';
+import { malformed, Problem } from './problem.ts';
 
 /** A directory as its path names it. */
 export interface DirectoryName {
@@ -37,7 +37,7 @@ export async function openDirectory(
     !isAny(settings.allowed_roles) &&
     !settings.allowed_roles.includes(name.role)
   ) {
-    throw unauthorized('specified role not allowed by ACME policy');
+    throw forbidden('specified role not allowed by ACME policy');
   }
   const role = roleName === undefined ? verbatimRole(undefined) : await acmeRole(roleName, authority);
   const ownIssuer = role.issuer_ref === 'default' ? undefined : role.issuer_ref;
@@ -53,9 +53,14 @@ export async function openDirectory(
   };
 }
 
+/** No signature makes up for it. */
+function forbidden(detail: string): Problem {
+  return new Problem('unauthorized', detail, { status: 403 });
+}
+
 /** @throws Problem */
 function defaultRole({ default_directory_policy: policy }: AcmeSettings): string | undefined {
-  if (policy === 'forbid') throw unauthorized('default directory not allowed by ACME policy');
+  if (policy === 'forbid') throw forbidden('default directory not allowed by ACME policy');
   return policyRole(policy);
 }
 
@@ -85,7 +90,7 @@ function assertAllowed(
   authority: DirectoryWorld,
 ): void {
   if (isAny(allowed) || allowed.some((reference) => isIssuer(reference, issuer, authority))) return;
-  throw unauthorized('specified issuer not allowed by ACME policy');
+  throw forbidden('specified issuer not allowed by ACME policy');
 }
 
 /** One that has gone since it was allowed allows nothing. */

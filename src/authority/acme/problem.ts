@@ -21,7 +21,7 @@ const statuses = {
   rejectedIdentifier: 400,
   serverInternal: 500,
   tls: 400,
-  unauthorized: 403,
+  unauthorized: 401,
   unsupportedContact: 400,
   unsupportedIdentifier: 400,
 } as const;

@@ -32,7 +32,7 @@ import {
 /** ACME as its clients speak it: without Vault's tokens, each request signed by the key of an account. */
 export const acmeRoutes: readonly Route<Acme>[] = inEveryDirectory((at) => [
   openRoute(at, 'directory', directory),
-  openRoute(at, 'new-nonce', async () => ({}), { head: true, nonce: true }),
+  openRoute(at, 'new-nonce', newNonce, { head: true, nonce: true }),
   openRoute(at, 'renewal-info/*cert_id', renewalInfo),
   keyRoute(at, 'new-account', newAccount),
   accountRoute(at, 'account/:account_id', account),
@@ -64,6 +64,11 @@ async function directory({ base, directory: { settings } }: Exchange): Promise<A
       meta: { externalAccountRequired: settings.eab_policy !== 'not-required' },
     },
   };
+}
+
+/** RFC 8555 section 7.2. */
+async function newNonce({ method }: Exchange): Promise<AcmeAnswer> {
+  return { status: method === 'HEAD' ? 200 : 204 };
 }
 
 async function renewalInfo({ acme, captures }: Exchange): Promise<AcmeAnswer> {

@@ -18,6 +18,7 @@ export interface Exchange {
   /** As the client must have asked it. */
   url: string;
   captures: Given['captures'];
+  method: string;
 }
 
 export interface SignedExchange extends Exchange {
@@ -166,7 +167,7 @@ function accountOf(kid: string, { acme, base, directory }: Exchange): Promise<Ac
 /** Has a request answered, and puts what must stand in every answer into its answer, problems included. */
 async function answered(
   acme: Acme,
-  { captures }: Given,
+  { captures, origin }: Given,
   at: { directory: string; path: string },
   act: (exchange: Exchange) => Promise<AcmeAnswer>,
   withNonce: boolean,
@@ -179,7 +180,7 @@ async function answered(
     if (!directory) return notServed;
     base = `${acme.baseUrl()}/${name.path}`;
     const url = `${base}/${filledIn(at.path, captures)}`;
-    answer = await act({ acme, directory, base, url, captures });
+    answer = await act({ acme, directory, base, url, captures, method: origin.method });
   } catch (error) {
     answer = problemAnswer(error);
   }
