@@ -4,8 +4,8 @@ import type { Grant } from './policy.ts';
 /** Whether a request's parameters satisfy a grant's `required_`, `denied_` and `allowed_parameters`. */
 export function parametersAllow(grant: Grant, data: Readonly<Record<string, unknown>>): boolean {
   const given = Object.entries(data).map(([name, value]) => [name.toLowerCase(), value] as const);
-  const names = new Set(given.map(([name]) => name));
-  if (!grant.requiredParameters.every((name) => names.has(name))) return false;
+  // Required ones are looked for as policies are read, in lower case, and so must they come.
+  if (!grant.requiredParameters.every((name) => Object.hasOwn(data, name))) return false;
   if (given.length === 0) return true;
   const { deniedParameters: denied, allowedParameters: allowed } = grant;
   if (denied?.has('*')) return false;
