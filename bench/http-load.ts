@@ -67,6 +67,31 @@ export async function load(
   };
 }
 
+/** Sends each request once; answers their bodies, in order. @throws Error where one fails */
+export async function sendEach(
+  target: LoadTarget,
+  requests: readonly Buffer[],
+  width: number,
+): Promise<string[]> {
+  const bodies: string[] = [];
+  let next = 0;
+  const lane = async () => {
+    const connection = await Connection.open(target);
+    try {
+      while (next < requests.length) {
+        const index = next++;
+        const answer = await connection.send(requests[index]!);
+        bodies[index] = answer.body();
+        if (answer.status >= 300) throw new Error(`${answer.status} ${bodies[index]}`);
+      }
+    } finally {
+      connection.close();
+    }
+  };
+  await Promise.all(Array.from({ length: width }, lane));
+  return bodies;
+}
+
 export interface LoadAnswer {
   status: number;
   body(): string;

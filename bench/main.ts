@@ -1,13 +1,15 @@
-// npm run bench [chain|issuing|ca]: each alone, or all in turn. Ratios within one run are what counts; the machine's
+// npm run bench [chain|issuing|ca|revocation]: each alone, or all in turn. Ratios within one run are what counts; the machine's
 // own speed is printed beside them (openssl speed).
 import { benchCa } from './ca.ts';
 import { benchChain } from './chain.ts';
 import { benchIssuing } from './issuing.ts';
+import { benchRevocation } from './revocation.ts';
 
 const benches: Record<string, () => Promise<void>> = {
   chain: benchChain,
   issuing: benchIssuing,
   ca: benchCa,
+  revocation: benchRevocation,
 };
 
 const wanted = process.argv.slice(2);
