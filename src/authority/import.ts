@@ -3,6 +3,7 @@ import type { Batch } from '../store/store.ts';
 import { type Certificate, certificatePem, readCertificate } from '../x509/certificate.ts';
 import { type KeySpec, type PrivateKey, readPrivateKey } from '../x509/key.ts';
 import { decodePem, encodePem, type PemBlock } from '../x509/pem.ts';
+import { signerOf, verifySignature } from '../x509/signature.ts';
 import { madeKey } from './ca-issuing.ts';
 import { Draft } from './draft.ts';
 import type { CaKey } from './issuer.ts';
@@ -40,6 +41,9 @@ export function imports(ledger: Ledger): Imports {
   return {
     importBundle: async (pem, { keysAllowed }) => {
       const { certificates, keys } = readBundle(pem, keysAllowed);
+      for (const [index, key] of keys.entries()) {
+        if (!(await isWhole(key))) throw refused('import', `Error parsing key ${index}: ${torn}`);
+      }
       const result = await ledger.decideAndCommit(async (from) => {
         const draft = new Draft(ledger, from);
         const imported = addAll(draft, certificates, keys);
@@ -54,6 +58,7 @@ export function imports(ledger: Ledger): Imports {
         throw refused('import', 'only a single key can be present within the pem_bundle for importing');
       }
       const key = readKeyBlock(blocks[0]!);
+      if (!(await isWhole(key))) throw refused('import', torn);
       return addKey(ledger, key, name, [key]);
     },
     generateKey: async (spec, name) => {
@@ -167,6 +172,16 @@ function readBlocks(text: string): PemBlock[] {
 
 function readKeyBlock({ label, bytes }: PemBlock): PrivateKey {
   return readPrivateKey(encodePem(label, bytes));
+}
+
+const torn = 'the private key does not belong to the public key that stands beside it';
+
+/** Forms that hold both halves of a key can hold halves of two, whose signatures nobody could verify. */
+async function isWhole(key: PrivateKey): Promise<boolean> {
+  const signer = signerOf(key);
+  const bytes = Buffer.from('are you one key');
+  const { algorithm, publicKey } = signer;
+  return verifySignature({ algorithm, bytes, signature: await signer.sign(bytes), publicKey });
 }
 
 /** Looked at whole, so that nothing in it is found to be amiss when it is to sign. */
