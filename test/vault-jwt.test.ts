@@ -59,7 +59,8 @@ function claims(more: object = {}): object {
 const login = (token: string, name = 'ci') =>
   vault.call('POST', 'auth/jwt/login', { role: name, jwt: token }, '');
 const refusal = async (token: string) => (await login(token)).errors[0];
-const badSignature = 'error validating token: failed to verify id token signature';
+const badSignature =
+  'error validating token: error verifying token signature: failed to verify id token signature';
 
 test('whoever the issuer vouches for logs in, as the role says', async () => {
   await ok('auth/jwt/config', { oidc_discovery_url: issuer, bound_issuer: issuer, default_role: 'ci' });
@@ -190,7 +191,7 @@ test.each([
   [{ jwks_url: 'http://a', oidc_discovery_url: 'http://b' }, 'exactly one of'],
   [{ jwks_url: 'http://127.0.0.1:1/keys' }, 'error checking jwks URL'],
   [{ oidc_discovery_url: 'http://a/.well-known/openid-configuration' }, "contains '.well-known' component"],
-  [{ jwt_validation_pubkeys: 'x' }, 'data does not contain any valid RSA or ECDSA public keys'],
+  [{ jwt_validation_pubkeys: 'x' }, 'error parsing public key: data does not contain any valid public keys'],
   [{ oidc_client_id: 'a', oidc_client_secret: 'b' }, 'oidc_client_id is not supported'],
   [{ jwks_url: 'http://a', jwt_supported_algs: 'HS256' }, 'unsupported signing algorithm "HS256"'],
 ])('a configuration of %j is refused', async (body, message) => {

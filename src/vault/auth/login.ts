@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
-import { invalidRequest, permissionDenied } from '../faults.ts';
+import { denied, invalidRequest } from '../faults.ts';
 import { leaseLimits, type Mount, type MountTokenType } from '../mount/mount.ts';
 import type { Answer } from '../routing/route.ts';
 import { type LeaseLimits, leaseLifetime } from '../token/lifetime.ts';
@@ -121,7 +121,7 @@ export function loginDesk({ tokens, clock, stands }: LoginDeskOptions): LoginDes
     // Disabling ends all tokens that it finds, and might have looked before this one was there.
     if (!(await stands(place.mount))) {
       await tokens.revoke(token.name);
-      throw permissionDenied();
+      throw denied('permission denied');
     }
     return { auth: describeAuth(token, id), warnings: plan.warnings };
   };

@@ -8,6 +8,6 @@ export function publicKey(pem: string): KeyObject {
   try {
     return createPublicKey(pem);
   } catch (error) {
-    throw invalidRequest('data does not contain any valid RSA or ECDSA public keys', error);
+    throw invalidRequest('error parsing public key: data does not contain any valid public keys', error);
   }
 }

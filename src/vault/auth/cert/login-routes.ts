@@ -1,7 +1,7 @@
 import { Fault } from '../../../base/fault.ts';
 import { type Certificate, readCertificate, serialText } from '../../../x509/certificate.ts';
 import { commonName } from '../../../x509/name.ts';
-import { failed, invalidRequest, permissionDenied } from '../../faults.ts';
+import { denied, failed, invalidRequest } from '../../faults.ts';
 import { defineRoute } from '../../routing/define-route.ts';
 import type { RequestOrigin, Route } from '../../routing/route.ts';
 import { isWithin } from '../../token/bound-cidrs.ts';
@@ -65,7 +65,7 @@ export const loginRoutes: readonly Route<CertContext>[] = [
         const shown = readShown(origin);
         const role = judge(context, shown, fields.name ?? '');
         if (role.token_bound_cidrs.length > 0 && !isWithin(role.token_bound_cidrs, origin.remoteAddress)) {
-          throw permissionDenied();
+          throw denied('permission denied');
         }
         return context.desk(grantOf(role, shown.leaf), { mount: context.mount(), path });
       },

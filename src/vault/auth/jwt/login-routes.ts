@@ -1,5 +1,5 @@
 import { describeError, Fault } from '../../../base/fault.ts';
-import { invalidRequest, permissionDenied } from '../../faults.ts';
+import { denied, invalidRequest } from '../../faults.ts';
 import { defineRoute } from '../../routing/define-route.ts';
 import type { Route } from '../../routing/route.ts';
 import { isWithin } from '../../token/bound-cidrs.ts';
@@ -40,7 +40,7 @@ export const loginRoutes: readonly Route<JwtContext>[] = [
         if (!role) throw invalidRequest(`role ${JSON.stringify(name)} could not be found`);
         if (!fields.jwt) throw invalidRequest('missing token');
         if (role.token_bound_cidrs.length > 0 && !isWithin(role.token_bound_cidrs, origin.remoteAddress)) {
-          throw permissionDenied();
+          throw denied('permission denied');
         }
         const claims = await told('token', () => proven(context, config, role, fields.jwt!));
         const grant = await told('claims', async () => grantOf(role, name, claims));
@@ -59,7 +59,10 @@ async function proven(
 ): Promise<Claims> {
   const jws = readJws(token);
   if (!isAllowed(jws, config) || !(await keys(config).verifies(jws))) {
-    throw new Fault('failed to verify id token signature', { code: 'vault.jwt', blame: 'caller' });
+    throw new Fault('error verifying token signature: failed to verify id token signature', {
+      code: 'vault.jwt',
+      blame: 'caller',
+    });
   }
   const { claims } = jws;
   checkTimes(

@@ -1,6 +1,6 @@
 import { describeError, Fault } from '../../../base/fault.ts';
 import type { Log } from '../../../base/log.ts';
-import { denied, failed, invalidRequest, permissionDenied } from '../../faults.ts';
+import { denied, failed, invalidRequest } from '../../faults.ts';
 import { defineRoute } from '../../routing/define-route.ts';
 import type { Route } from '../../routing/route.ts';
 import { isWithin } from '../../token/bound-cidrs.ts';
@@ -49,7 +49,7 @@ async function admit(context: KubernetesContext, { name, token, address }: Attem
   const role = await namedRole<KubernetesRole>(store, kubernetesRole, name);
   if (!role) throw invalidRequest(`invalid role name ${JSON.stringify(name)}`);
   if (role.token_bound_cidrs.length > 0 && !isWithin(role.token_bound_cidrs, address)) {
-    throw permissionDenied();
+    throw denied('permission denied');
   }
   const config = await readConfig(store);
   if (!config) throw failed('could not load backend configuration');
@@ -57,7 +57,7 @@ async function admit(context: KubernetesContext, { name, token, address }: Attem
   const claimed = claimedAccount(readToken(token), role, config);
   await checkNamespace(role, claimed.account.namespace, cluster);
   const account = await asked(context, () => cluster.review(token, role.audience));
-  if (!isSame(account, claimed.account)) throw permissionDenied();
+  if (!isSame(account, claimed.account)) throw denied('permission denied');
   return grantOf(role, { name: name.toLowerCase(), account, secretName: claimed.secretName });
 }
 
@@ -98,7 +98,7 @@ function claimedAccount(
 ): { account: ServiceAccount; secretName: string } {
   const { claims } = jws;
   if (config.pem_keys.length > 0 && !config.pem_keys.some((pem) => isSignedBy(jws, publicKey(pem)))) {
-    throw permissionDenied();
+    throw denied('permission denied');
   }
   const issuer = config.disable_iss_validation ? '' : config.issuer || 'kubernetes/serviceaccount';
   if (issuer !== '' && claims.iss !== issuer) throw denied('invalid issuer (iss) claim');
@@ -156,7 +156,7 @@ async function asked<T>({ log }: KubernetesContext, ask: () => Promise<T>): Prom
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     log.warn('a login by a service account was refused', { error: describeError(error) });
-    throw permissionDenied();
+    throw denied('permission denied');
   }
 }
 
