@@ -97,6 +97,38 @@ test('tidying begins at once', async () => {
   expect(reply.warnings[0]).toMatch(/^Tidy operation successfully started\./);
 });
 
+describe('logins', () => {
+  let credentials: object;
+  beforeEach(async () => {
+    await put('sys/auth/approle', { type: 'approle' });
+    await put('auth/approle/role/web', { token_policies: 'default', token_ttl: '1h' });
+    const { data: role } = await vault.call('GET', 'auth/approle/role/web/role-id');
+    const { data: secret } = await put('auth/approle/role/web/secret-id');
+    credentials = { role_id: role.role_id, secret_id: secret.secret_id };
+  });
+  const login = async () => (await put('auth/approle/login', credentials, '')).auth.client_token;
+
+  test('stand below the path of their method, and are revoked by it', async () => {
+    const token = String(await login());
+    expect(await leasesAt('auth/approle/login')).toHaveLength(1);
+    expect((await put('sys/leases/revoke-prefix/auth/approle')).status).toBe(204);
+    expect((await vault.call('GET', 'auth/token/lookup-self', undefined, token)).status).toBe(403);
+  });
+
+  test('by the hundred leave nothing once they are over, and cost few writes (cert-manager#1430)', async () => {
+    const entries = async () => (await vault.store.list({ prefix: '' })).map(({ key }) => key);
+    const before = await entries();
+    const started = await vault.store.revision();
+    for (let count = 0; count < 300; count++) await login();
+    expect((await vault.store.revision()) - started).toBe(300);
+    expect((await entries()).length - before.length).toBe(300 * 4);
+    const made = await vault.store.revision();
+    await vault.clock.advance(hourMs + 1_000);
+    expect(await entries()).toEqual(before);
+    expect((await vault.store.revision()) - made).toBeLessThan(20);
+  });
+});
+
 describe('certificates by a role with generate_lease', () => {
   beforeEach(async () => {
     await put('sys/mounts/pki', { type: 'pki' });

@@ -33,6 +33,7 @@ export class Expiry {
   #closed = false;
   #nextMs = Infinity;
   #cancel = () => {};
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(options: ExpiryOptions) {
     this.#options = options;
@@ -47,7 +48,14 @@ export class Expiry {
     if (atMs < this.#nextMs) this.#sweepAt(atMs);
   }
 
-  async sweep(): Promise<void> {
+  /** One at a time, so that nothing is ended twice at once. */
+  sweep(): Promise<void> {
+    const run = () => this.#sweep();
+    this.#turn = this.#turn.then(run, run);
+    return this.#turn;
+  }
+
+  async #sweep(): Promise<void> {
     const { store, clock, prefix, end } = this.#options;
     const now = clock.now();
     // What is made meanwhile may end before any that is seen here.

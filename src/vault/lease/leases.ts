@@ -86,7 +86,7 @@ export class LeaseTable implements Leases {
     this.#expiry = new Expiry({
       ...options,
       prefix: leaseExpiryPrefix,
-      end: async (due) => void (await Promise.all(due.map((one) => this.#endDue(one)))),
+      end: (due) => this.#endDue(due),
     });
   }
 
@@ -284,20 +284,28 @@ export class LeaseTable implements Leases {
     return 'ofToken' in record ? { token: record.ofToken } : { lease: record, revision: entry.revision };
   }
 
-  async #endDue({ key, id }: Due): Promise<void> {
-    const { store, clock, log } = this.#options;
+  /** What is revoked is removed in one write, whatever the engines wrote for it. */
+  async #endDue(due: readonly Due[]): Promise<void> {
+    const deletes = await Promise.all(due.map((one) => this.#revokeDue(one)));
+    await this.#options.store.commit({ deletes: deletes.flat() });
+  }
+
+  /** Answers what is to be removed with it. */
+  async #revokeDue({ key, id }: Due): Promise<string[]> {
+    const { clock, log } = this.#options;
     const found = await this.#record(id);
     const lease = found && 'lease' in found ? found.lease : undefined;
     if (!lease || (key !== dueLeaseKey(id) && lease.expiresMs > clock.now())) {
-      await store.commit({ deletes: [key] });
-      return;
+      return [key];
     }
     try {
-      await this.#end(lease, key);
+      await this.#options.revoke(lease);
+      return [...this.#entries(lease), key];
     } catch (error) {
       const failures = (lease.failures ?? 0) + 1;
       log.warn('a lease could not be revoked', { lease: id, failures, error: describeError(error) });
       await this.#postpone({ ...lease, failures, failure: describeError(error) }, key);
+      return [];
     }
   }
 
@@ -319,17 +327,20 @@ export class LeaseTable implements Leases {
     if (again) this.#expiry.sweepBy(expiresMs);
   }
 
-  async #end(lease: Lease, dueKey?: string): Promise<void> {
+  async #end(lease: Lease): Promise<void> {
     await this.#options.revoke(lease);
-    await this.#options.store.commit({
-      deletes: [...this.#keys(lease), irrevocablePrefix + lease.id, ...(dueKey ? [dueKey] : [])],
-    });
+    await this.#options.store.commit({ deletes: this.#entries(lease) });
+  }
+
+  /** Everything that may stand in the store for it. */
+  #entries(lease: Lease): string[] {
+    return [...this.#keys(lease), irrevocablePrefix + lease.id];
   }
 
   async #forget(id: string): Promise<void> {
     const found = await this.#record(id);
-    const keys = found && 'lease' in found ? this.#keys(found.lease) : [leasePrefix + id];
-    await this.#options.store.commit({ deletes: [...keys, irrevocablePrefix + id] });
+    const deletes = found && 'lease' in found ? this.#entries(found.lease) : [leasePrefix + id];
+    await this.#options.store.commit({ deletes });
   }
 
   /** Everything that stands in the store for `lease`, its record first. */
