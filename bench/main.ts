@@ -1,15 +1,17 @@
-// npm run bench [chain|issuing|ca|revocation]: each alone, or all in turn. Ratios within one run are what counts; the machine's
+// npm run bench [chain|issuing|ca|revocation|store]: each alone, or all in turn. Ratios within one run are what counts; the machine's
 // own speed is printed beside them (openssl speed).
 import { benchCa } from './ca.ts';
 import { benchChain } from './chain.ts';
 import { benchIssuing } from './issuing.ts';
 import { benchRevocation } from './revocation.ts';
+import { benchStore } from './store.ts';
 
 const benches: Record<string, () => Promise<void>> = {
   chain: benchChain,
   issuing: benchIssuing,
   ca: benchCa,
   revocation: benchRevocation,
+  store: benchStore,
 };
 
 const wanted = process.argv.slice(2);
