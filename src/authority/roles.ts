@@ -35,7 +35,8 @@ export interface RolesOptions {
   following?: Following;
 }
 
-export function storedRoles({ store, prefix, guard, following }: RolesOptions): Roles {
+/** Roles as they were last read, until one changes. */
+function rolesInMemory({ store, prefix, following }: RolesOptions) {
   const below = `${prefix}role/`;
   const known = new Map<string, Role>();
   /** Grows with every change: what was read before one is not kept after it. */
@@ -46,14 +47,6 @@ export function storedRoles({ store, prefix, guard, following }: RolesOptions): 
   };
   following?.follow([below], async () => forget());
 
-  async function commit({ expect = [], ...batch }: Batch): Promise<void> {
-    try {
-      await store.commit({ expect: [guard(), ...expect], ...batch });
-    } finally {
-      forget();
-    }
-  }
-
   async function read(name: string): Promise<Role | undefined> {
     const before = changes;
     const entry = await store.get(below + name);
@@ -62,6 +55,22 @@ export function storedRoles({ store, prefix, guard, following }: RolesOptions): 
     if (known.size >= knownLimit) known.clear();
     known.set(name, role);
     return role;
+  }
+
+  return { get: async (name: string) => known.get(name) ?? read(name), forget };
+}
+
+export function storedRoles(options: RolesOptions): Roles {
+  const { store, guard } = options;
+  const below = `${options.prefix}role/`;
+  const { get, forget } = rolesInMemory(options);
+
+  async function commit({ expect = [], ...batch }: Batch): Promise<void> {
+    try {
+      await store.commit({ expect: [guard(), ...expect], ...batch });
+    } finally {
+      forget();
+    }
   }
 
   const entryOf = (name: string, role: Role) => ({
@@ -78,7 +87,7 @@ export function storedRoles({ store, prefix, guard, following }: RolesOptions): 
   }
 
   return {
-    get: async (name) => known.get(name) ?? read(name),
+    get,
     names: async ({ after, limit }) => {
       const entries = await store.list({
         prefix: below,
