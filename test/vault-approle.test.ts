@@ -279,6 +279,17 @@ test('a method that shows itself is listed for those who have yet to log in', as
   expect(await shown()).toEqual({ 'approle/': { description: '', options: {}, type: 'approle' } });
 });
 
+test('what kind of tokens a mount gives can be said of auth methods alone', async () => {
+  await ok('POST', 'sys/mounts/pki', { type: 'pki' });
+  const tune = async (path: string) => (await vault.call('POST', path, { token_type: 'batch' })).errors;
+  expect(await tune('sys/mounts/pki/tune')).toEqual(["'token_type' can only be modified on auth mounts"]);
+  expect(await tune('sys/auth/token/tune')).toEqual([
+    "'token_type' cannot be set for 'token' or 'ns_token' auth mounts",
+  ]);
+  expect(await tune('sys/mounts/auth/approle/tune')).toEqual([]);
+  expect((await ok('GET', 'sys/auth/approle/tune')).data.token_type).toBe('batch');
+});
+
 test('enabling and disabling methods asks for sudo', async () => {
   await ok('PUT', 'sys/policies/acl/some', {
     policy: 'path "sys/*" { capabilities = ["create", "read", "update", "delete"] }',

@@ -121,6 +121,9 @@ export function tuneMount(mount: Mount, fields: FieldValues<typeof tuneFields>):
   if (fields.token_type && kindOf(mount) !== 'auth') {
     throw invalidRequest("'token_type' can only be modified on auth mounts");
   }
+  if (fields.token_type && mount.type === 'token') {
+    throw invalidRequest("'token_type' cannot be set for 'token' or 'ns_token' auth mounts");
+  }
   const defaultLeaseTtlMs = lease('default TTL', fields.default_lease_ttl, mount.defaultLeaseTtlMs);
   const maxLeaseTtlMs = lease('max TTL', fields.max_lease_ttl, mount.maxLeaseTtlMs);
   if (defaultLeaseTtlMs !== 0 && maxLeaseTtlMs !== 0 && maxLeaseTtlMs < defaultLeaseTtlMs) {
