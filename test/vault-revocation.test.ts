@@ -271,6 +271,29 @@ describe('the CRL', () => {
   });
 });
 
+test('CRLs of one key are put together', async () => {
+  const [one, two] = [await issue(), await issue()];
+  const fetchPem = async () => (await bytes('pki/crl/pem')).body.toString();
+  await vault.call('POST', 'pki/revoke', { serial_number: one.serial_number });
+  const first = await fetchPem();
+  await vault.call('POST', 'pki/revoke', { serial_number: two.serial_number });
+  const resign = (body: object) => vault.call('POST', 'pki/issuer/default/resign-crls', body);
+  const { data } = await resign({ crl_number: 100, next_update: '24h', crls: [first, await fetchPem()] });
+  const crl = readCrl(decodePem(data.crl as string)[0]!.bytes);
+  expect(crl.number).toBe(100n);
+  expect(crl.nextUpdate! - crl.thisUpdate).toBe(24 * hourMs);
+  expect(crl.revoked.map(({ serial }) => serialText(serial)).toSorted()).toEqual(
+    [one.serial_number, two.serial_number].toSorted(),
+  );
+  await vault.call('POST', 'sys/mounts/other', { type: 'pki' });
+  await vault.call('POST', 'other/root/generate/internal', { common_name: 'root', key_type: 'ec' });
+  const foreign = (await bytes('other/crl/pem')).body.toString();
+  expect((await resign({ crl_number: 1, crls: [first, foreign] })).errors).toEqual([
+    'CRL index: 1 was not signed by requested issuer',
+  ]);
+  expect((await resign({ crls: [first], format: 'text' })).errors).toEqual(['unknown format value of text']);
+});
+
 describe('OCSP', () => {
   test.skipIf(absent)('answers openssl, by POST, with its nonce', async () => {
     const [good, bad] = [await issue(), await issue()];

@@ -2,6 +2,7 @@ import { findIssuer } from './holdings.ts';
 import type { Ledger } from './ledger.ts';
 import { type Crl, ListKeeper } from './list-keeper.ts';
 import { allLists, listId, listSigner } from './list-signer.ts';
+import { type ResignRequest, resignCrls } from './resigned-crl.ts';
 import { claimUnclaimed } from './unclaimed.ts';
 
 /** The revocation lists of an authority's issuers, each made when it is asked for and is not there as it should be. */
@@ -19,6 +20,8 @@ export interface CrlLists {
   /** Makes every complete list anew. Answers warnings: what could not be made, and why. */
   rotate(): Promise<string[]>;
   rotateDeltas(): Promise<void>;
+  /** One list of what stands on several that the issuer signed. */
+  resign(issuer: string, request: ResignRequest): Promise<{ der: Buffer; warnings: string[] }>;
 }
 
 export function crlLists(ledger: Ledger): CrlLists {
@@ -45,6 +48,7 @@ export function crlLists(ledger: Ledger): CrlLists {
     async rotateDeltas() {
       for (const id of allLists(ledger.holdings()).keys()) await keeper(id).renewDelta();
     },
+    resign: (reference, request) => resignCrls(ledger, reference, request),
   };
 }
 

@@ -26,6 +26,7 @@ import { revokeLeased } from './leaf-lease.ts';
 import { leafRoutes } from './leaf-routes.ts';
 import { ocspRoutes } from './ocsp-routes.ts';
 import { outstandingRoutes } from './outstanding-routes.ts';
+import { resignRoutes } from './resign-routes.ts';
 import { revocationRoutes } from './revocation-routes.ts';
 import { roleRoutes } from './role-routes.ts';
 import { rootRoutes } from './root-routes.ts';
@@ -50,6 +51,7 @@ export const pkiRoutes = [
   ...crlMergingRoutes,
   ...crlConfigRoutes,
   ...ocspRoutes,
+  ...resignRoutes,
 ];
 
 export { tidyRoutes };
