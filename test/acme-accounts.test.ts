@@ -311,7 +311,9 @@ describe('operators', () => {
       expect(await refused({ dns_resolver })).toContain('failed to parse DNS resolver address');
     }
     await ca.call('POST', 'pki/roles/unkept', { no_store: true });
-    expect(await refused({ default_directory_policy: 'role:unkept' })).toContain('NoStore is set to true');
+    expect(await refused({ default_directory_policy: 'role:unkept' })).toContain(
+      'default directory policy role unkept is not a valid ACME role: role can not be used as NoStore is set to true',
+    );
     await ca.call('POST', 'pki/roles/web', {});
     await ca.call('POST', 'pki/roles/other', {});
     expect(await refused({ default_directory_policy: 'role:web', allowed_roles: 'other' })).toContain(

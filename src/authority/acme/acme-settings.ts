@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { dayMs } from '../../base/duration.ts';
+import { Fault } from '../../base/fault.ts';
 import { refused } from '../refused.ts';
 import { type AcmeStore, asRead, putting } from './acme-store.ts';
 
@@ -75,9 +76,12 @@ async function check(settings: AcmeSettings, world: SettingsWorld): Promise<void
   if (max_ttl <= 0) throw problem('max_ttl must be positive');
   checkResolver(settings.dns_resolver);
   const ownRole = policyRole(settings.default_directory_policy);
-  if (ownRole !== undefined) await world.assertRole(ownRole);
+  if (ownRole !== undefined)
+    await assertRole(ownRole, `default directory policy role ${ownRole} is not a valid ACME role`, world);
   if (!isAny(roles)) {
-    for (const name of roles) await world.assertRole(named(name, 'role', roles));
+    for (const name of roles) {
+      await assertRole(named(name, 'role', roles), `allowed_role ${name} is not a valid acme role`, world);
+    }
     if (ownRole !== undefined && !roles.includes(ownRole)) {
       throw problem(
         `default directory policy role:${ownRole} was not specified in allowed_roles: [${roles.join(' ')}]`,
@@ -86,6 +90,15 @@ async function check(settings: AcmeSettings, world: SettingsWorld): Promise<void
   }
   if (!isAny(issuers)) for (const name of issuers) world.assertIssuer(named(name, 'issuer', issuers));
   if (settings.enabled && !world.clusterPath()) throw problem(noClusterPath);
+}
+
+async function assertRole(name: string, what: string, world: SettingsWorld): Promise<void> {
+  try {
+    await world.assertRole(name);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    throw refused('acme', `${what}: ${error.message}`, error);
+  }
 }
 
 export const noClusterPath = "ACME feature requires local cluster 'path' field configuration to be set";

@@ -8,7 +8,6 @@ import { type Certificate, serialText } from '../../x509/certificate.ts';
 import type { Authority } from '../authority.ts';
 import type { Issuer } from '../issuer.ts';
 import { storedSerial } from '../ledger.ts';
-import { refused } from '../refused.ts';
 import type { TtlLimits } from '../validity.ts';
 import { type Accounts, storedAccounts } from './accounts.ts';
 import { acmeDefaults, noClusterPath, type StoredSettings, storedSettings } from './acme-settings.ts';
@@ -71,7 +70,7 @@ export function openAcme(options: AcmeOptions): Acme {
   const store = new AcmeStore({ ...options, prefix: `${options.prefix}acme/` });
   const settings = storedSettings(store, {
     assertIssuer: (reference) => void authority.issuer(reference),
-    assertRole: (name) => assertRole(name, authority),
+    assertRole: async (name) => void (await acmeRole(name, authority)),
     clusterPath: () => authority.cluster().path,
   });
   const resolver = async () => (await settings.read()).dns_resolver;
@@ -117,15 +116,6 @@ export function openAcme(options: AcmeOptions): Acme {
     tidy: (buffers) => tidyAcme(store, clock, buffers),
     close: () => validator.close(),
   };
-}
-
-async function assertRole(name: string, authority: Authority): Promise<void> {
-  try {
-    await acmeRole(name, authority);
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    throw refused('acme', `allowed_role ${name} is not a valid acme role: ${error.message}`, error);
-  }
 }
 
 function baseUrl(authority: Authority): string {

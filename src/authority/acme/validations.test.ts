@@ -207,3 +207,35 @@ test('a plan starts what is due and free, within bounds, and never sleeps past t
 test('retries end', () => {
   expect([1, 2, 3, 4, 5, 6].map(retryDelay)).toEqual([2_000, 4_000, 8_000, 16_000, 32_000, undefined]);
 });
+
+test('many that wait are all tried, a few at a time', async () => {
+  const { clock, store, authorization, records, proof, prober, left } = await waiting();
+  records.push(proof);
+  const template = (await left())[0]!.value;
+  const ids = Array.from({ length: 450 }, (_, index) => `other-${index}`);
+  for (const id of ids) {
+    await store.commit({
+      puts: [
+        putting(store.at.authorization(account.id, id), { ...authorization, id }),
+        putting(store.at.validation(id), { ...template, authorizationId: id }),
+      ],
+    });
+  }
+  let most = 0;
+  let underWay = 0;
+  const slow: Prober = {
+    ...prober,
+    async texts() {
+      most = Math.max(most, ++underWay);
+      await new Promise<void>((resolve) => void clock.after(100, resolve));
+      underWay -= 1;
+      return { found: records };
+    },
+  };
+  const validator = new Validator({ store, clock, log: silentLog, prober: slow, resolver: async () => '' });
+  validator.look();
+  await clock.advance(10 * secondMs);
+  expect(await left()).toEqual([]);
+  expect(most).toBe(16);
+  await validator.close();
+});

@@ -37,8 +37,8 @@ const retryDelaysMs = [2, 4, 8, 16, 32].map((seconds) => seconds * secondMs);
 const claimMs = 45 * secondMs;
 /** What one node tries at a time. */
 const mostAtOnce = 16;
-/** What is looked at in one go; more waits for its turn. */
-const pageSize = 500;
+/** What is looked at in one go. */
+const pageSize = 200;
 /** When to look again where the store could not be read. */
 const troubleDelayMs = 5 * secondMs;
 
@@ -125,15 +125,23 @@ export class Validator {
 
   async #lookOnce(): Promise<void> {
     const { store, clock } = this.#options;
-    const waiting = await store.list<Validation>(store.at.validations(), { limit: pageSize });
-    if (this.#closed) return;
-    const byId = new Map(waiting.map((one) => [one.value.authorizationId, one]));
-    const plan = planValidations(
-      waiting.map(({ value }) => value),
-      { nowMs: clock.now(), busy: new Set(this.#busy.keys()) },
-    );
-    for (const { authorizationId } of plan.start) this.#start(byId.get(authorizationId)!);
-    this.#wakeAt(plan.lookAgainMs);
+    let lookAgainMs: number | undefined;
+    for (let after: string | undefined; ; ) {
+      const range = { limit: pageSize, ...(after === undefined ? {} : { after }) };
+      const page = await store.list<Validation>(store.at.validations(), range);
+      if (this.#closed) return;
+      const byId = new Map(page.map((one) => [one.value.authorizationId, one]));
+      const plan = planValidations(
+        page.map(({ value }) => value),
+        { nowMs: clock.now(), busy: new Set(this.#busy.keys()) },
+      );
+      for (const { authorizationId } of plan.start) this.#start(byId.get(authorizationId)!);
+      lookAgainMs = Math.min(lookAgainMs ?? Infinity, plan.lookAgainMs ?? Infinity);
+      // What stands behind is looked at when one of the busy ends.
+      if (page.length < pageSize || this.#busy.size >= mostAtOnce) break;
+      after = page.at(-1)!.key;
+    }
+    this.#wakeAt(Number.isFinite(lookAgainMs) ? lookAgainMs : undefined);
   }
 
   #wakeAt(ms: number | undefined): void {
