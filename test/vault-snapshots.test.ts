@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { gzipSync } from 'node:zlib';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type Finished, run, start, temporaryFolder } from './support/capstan.ts';
 import { postgresMissing, startPostgres, type TestPostgres } from './support/postgres.ts';
 import { callVault } from './support/vault.ts';
@@ -125,6 +126,33 @@ test('a snapshot is for those who may, and nobody else’s body is read', async 
     expect((await node.call('POST', 'sys/storage/raft/snapshot', 'x', token)).status).toBe(403);
     expect((await node.call('POST', 'sys/storage/raft/snapshot-force', 'x', token)).status).toBe(403);
   }
+});
+
+test('whoever stops half-way, on either side, leaves nothing behind', async () => {
+  const node = await serve(folder());
+  const secrets = await initialise(node);
+  await unseal(node, secrets);
+  for (let n = 0; n < 40; n++) {
+    const policy = `# ${'x'.repeat(100_000)}\npath "a${n}" { capabilities = ["read"] }`;
+    await node.call('PUT', `sys/policies/acl/p${n}`, { policy }, secrets.root);
+  }
+  const headers = { 'x-vault-token': secrets.root };
+  const url = `${node.address}/v1/sys/storage/raft/snapshot`;
+  const whole = Buffer.from(await (await fetch(url, { headers })).arrayBuffer());
+  const leaving = new AbortController();
+  const answer = await fetch(url, { headers, signal: leaving.signal });
+  await answer.body!.getReader().read();
+  leaving.abort();
+
+  // A refusal that comes before all of it was sent is still read.
+  const long = Buffer.concat([gzipSync('no tar at all'.repeat(1_000)), Buffer.alloc(20_000_000)]);
+  const refused = await fetch(url, { method: 'POST', headers, body: long });
+  expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining('no whole snapshot')]);
+  // It waits until nobody reads any more.
+  await vi.waitFor(async () => {
+    const restored = await fetch(url, { method: 'POST', headers, body: whole });
+    expect([restored.status, await restored.text()]).toEqual([204, '']);
+  });
 });
 
 describe.skipIf(postgresMissing)(postgresMissing ?? 'on PostgreSQL', () => {

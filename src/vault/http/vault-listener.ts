@@ -108,9 +108,17 @@ async function respond(
     const body = method === 'GET' || streamed ? Buffer.alloc(0) : await readBody(request, bodyBytes);
     if (isDeeperThan(body, jsonDepth)) throw tooDeep(jsonDepth);
     const connection = connectionOf(request.socket);
-    const parts = { method, target, headers, body, connection, ...(streamed ? { stream: request } : {}) };
+    const parts = {
+      method,
+      target,
+      headers,
+      body,
+      connection,
+      ...(streamed ? { stream: bodyOf(request) } : {}),
+    };
     answer = await answerRequest(parts, options);
-    if (!request.complete) response.setHeader('Connection', 'close');
+    // What is left of it is let pass by: clients read no answer before they have sent everything.
+    if (streamed) request.resume();
   } catch (error) {
     answer = bodyError(error);
     // What is left of the body is not read.
@@ -126,6 +134,11 @@ async function respond(
   // What breaks off is not ended properly, so that the client knows.
   if (answer.stream) return pipeline(answer.stream, response);
   response.end(method === 'HEAD' || answer.status === 204 ? undefined : answer.body);
+}
+
+/** Who stops reading half-way still answers on the same connection. */
+function bodyOf(request: IncomingMessage): AsyncIterable<Buffer> {
+  return request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
 }
 
 /** Not for those whom nobody has let in: the body is read once the request was. */

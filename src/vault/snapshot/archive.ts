@@ -35,6 +35,8 @@ export function writeArchive(
   const zipped = createGzip({ level: 1 });
   const source = Readable.from(archive(pages, nowMs, seal), { objectMode: false });
   source.on('error', (error) => zipped.destroy(error));
+  // Whoever stops half-way lets go of the store, too.
+  zipped.once('close', () => source.destroy());
   return source.pipe(zipped);
 }
 
