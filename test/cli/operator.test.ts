@@ -1,3 +1,4 @@
+import { createServer, request as forward } from 'node:http';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { expect, test } from 'vitest';
@@ -11,7 +12,7 @@ import type { AutoSeal } from '../../src/vault/seal/auto-seal.ts';
 import { startSealedVault } from '../../src/vault/seal/sealed-server.ts';
 import { staticSeal } from '../../src/vault/seal/static-seal.ts';
 import { systemDialer } from '../../src/wire/dialer.ts';
-import { formatAddress } from '../../src/wire/http-server.ts';
+import { formatAddress, listen } from '../../src/wire/http-server.ts';
 import { program, root } from '../support/capstan.ts';
 import { runInProcess, runTranscript } from '../support/transcript.ts';
 import { noSinks } from '../support/vault.ts';
@@ -54,6 +55,38 @@ test('recovery.txt', () => {
     staticSeal({ current }, systemEntropy),
   );
 });
+
+/** As OpenBao stands unless it is told otherwise: what key holders do takes a token, at paths of its own. */
+async function likeOpenBao(address: string, use: (address: string) => Promise<void>): Promise<void> {
+  const server = createServer((request, response) => {
+    if (/^\/v1\/sys\/(?:rekey|rekey-recovery-key|generate-root)\//.test(request.url!)) {
+      response.writeHead(405).end('{"errors":["unsupported operation"]}');
+      return;
+    }
+    const { method, headers } = request;
+    const onward = forward(`${address}${request.url}`, { method, headers }, (answer) => {
+      response.writeHead(answer.statusCode!, answer.headers);
+      answer.pipe(response);
+    });
+    request.pipe(onward);
+  });
+  const listening = await listen(server, { host: '127.0.0.1', port: 0 });
+  try {
+    await use(`http://${formatAddress(listening.address)}`);
+  } finally {
+    await listening.close();
+  }
+}
+
+test('openbao.txt', () =>
+  withServer((behind) =>
+    likeOpenBao(behind, (address) =>
+      runTranscript(join(root, 'test', 'cli', 'operator', 'openbao.txt'), {
+        env: { VAULT_ADDR: address },
+        names: { address },
+      }),
+    ),
+  ));
 
 test('for programs: keys as JSON, each read from stdin', () =>
   withServer(async (address) => {

@@ -1,5 +1,6 @@
 import { randomText } from '../../base/entropy.ts';
-import { askPlain, type VaultClient } from './client.ts';
+import { askCeremony, dropCeremony } from './ceremony-client.ts';
+import type { VaultClient } from './client.ts';
 import { columns, paragraph } from './columns.ts';
 import { attempt, misuse } from './failure.ts';
 import { readKey } from './key-prompt.ts';
@@ -19,7 +20,7 @@ export const operatorGenerateRoot: Subcommand = {
   usage: '[options] [KEY]',
   about: `Makes a root token for people who have enough unseal keys (recovery keys, where the server unseals by itself). It comes
 encoded with a one-time password that only who began it knows. Without KEY one is asked for, and not shown as it is
-typed; - reads it from stdin. Takes no token.
+typed; - reads it from stdin. Takes no token, except for OpenBao.
 
     $ capstan vault operator generate-root -init
     $ capstan vault operator generate-root -nonce=NONCE
@@ -49,7 +50,7 @@ typed; - reads it from stdin. Takes no token.
 };
 
 function readStatus(client: VaultClient): Promise<ValueObject> {
-  return attempt('Error getting root generation status', askPlain(client, attemptPath));
+  return attempt('Error getting root generation status', askCeremony(client, attemptPath));
 }
 
 async function generateOtp({ terminal, context }: Call, client: VaultClient): Promise<number> {
@@ -98,8 +99,7 @@ function decoded(encoded: string, otp: string): string {
 }
 
 async function cancel({ terminal }: Call, client: VaultClient): Promise<number> {
-  const request = { method: 'DELETE', path: attemptPath } as const;
-  await attempt('Error canceling root token generation', client.ask(request));
+  await attempt('Error canceling root token generation', dropCeremony(client, attemptPath));
   terminal.line('Success! Root token generation canceled (if it was started)');
   return 0;
 }
@@ -110,7 +110,7 @@ async function init(call: Call, client: VaultClient): Promise<number> {
     ['pgp_key', call.flags.text('pgp-key')],
   ]);
   const doing = 'Error initializing root generation';
-  return print(call, await attempt(doing, askPlain(client, attemptPath, request)));
+  return print(call, await attempt(doing, askCeremony(client, attemptPath, request)));
 }
 
 async function provide(call: Call, client: VaultClient): Promise<number> {
@@ -132,7 +132,7 @@ async function provide(call: Call, client: VaultClient): Promise<number> {
     ['key', key],
     ['nonce', nonce],
   ]);
-  const asked = askPlain(client, 'sys/generate-root/update', request);
+  const asked = askCeremony(client, 'sys/generate-root/update', request);
   return print(call, await attempt('Error posting unseal key', asked));
 }
 

@@ -1,4 +1,5 @@
-import { askPlain, type VaultClient } from './client.ts';
+import { askCeremony, dropCeremony } from './ceremony-client.ts';
+import type { VaultClient } from './client.ts';
 import { paragraph, table } from './columns.ts';
 import { attempt, misuse } from './failure.ts';
 import { readKey } from './key-prompt.ts';
@@ -25,7 +26,7 @@ export const operatorRekey: Subcommand = {
   usage: '[options] [KEY]',
   about: `Makes new unseal keys for a server that is unsealed, in another number if that is wanted: enough of the present keys
 are given one by one, then the new ones are printed, once. Without KEY one is asked for, and not shown as it is typed;
-- reads it from stdin. Takes no token: who has the keys needs none.
+- reads it from stdin. Takes no token, except for OpenBao: who has the keys needs none.
 
     $ capstan vault operator rekey -init -key-shares=5 -key-threshold=3
     $ capstan vault operator rekey -nonce=NONCE
@@ -81,7 +82,7 @@ function statusPath({ flags }: Call, { path }: Target): string {
 
 async function cancel(call: Call, client: VaultClient, target: Target): Promise<number> {
   const path = statusPath(call, target);
-  await attempt('Error canceling rekey', client.ask({ method: 'DELETE', path }));
+  await attempt('Error canceling rekey', dropCeremony(client, path));
   call.terminal.line('Success! Canceled rekeying (if it was started)');
   return 0;
 }
@@ -98,7 +99,7 @@ async function init(call: Call, client: VaultClient, target: Target): Promise<nu
   ];
   const status = await attempt(
     'Error initializing rekey',
-    askPlain(client, `${target.path}/init`, new Map(request)),
+    askCeremony(client, `${target.path}/init`, new Map(request)),
   );
   // Where no share comes of it, only the root key is replaced.
   if (terminal.format === 'table' && number(status.n) > 0) {
@@ -115,7 +116,7 @@ async function init(call: Call, client: VaultClient, target: Target): Promise<nu
 
 async function printProgress(call: Call, client: VaultClient, target: Target): Promise<number> {
   const path = statusPath(call, target);
-  const status = await attempt('Error reading rekey status', askPlain(client, path));
+  const status = await attempt('Error reading rekey status', askCeremony(client, path));
   return print(call, status, call.flags.on('verify'));
 }
 
@@ -160,7 +161,7 @@ function verificationRows(status: ValueObject): string[][] {
 async function provide(call: Call, client: VaultClient, target: Target): Promise<number> {
   const { flags, terminal } = call;
   const verify = flags.on('verify');
-  const status = await attempt('Error getting rekey status', askPlain(client, statusPath(call, target)));
+  const status = await attempt('Error getting rekey status', askCeremony(client, statusPath(call, target)));
   if (status.started !== true) {
     throw misuse(
       paragraph(
@@ -179,7 +180,7 @@ async function provide(call: Call, client: VaultClient, target: Target): Promise
     ['key', key],
     ['nonce', nonce],
   ]);
-  const answer = await attempt('Error posting unseal key', askPlain(client, path, request));
+  const answer = await attempt('Error posting unseal key', askCeremony(client, path, request));
   if (answer.complete !== true) return printProgress(call, client, target);
   if (verify) {
     terminal.line(
@@ -231,6 +232,9 @@ async function printKeys(call: Call, client: VaultClient, { target, status, answ
     ),
   );
   terminal.line('');
-  const verification = await attempt('Error reading rekey status', askPlain(client, `${target.path}/verify`));
+  const verification = await attempt(
+    'Error reading rekey status',
+    askCeremony(client, `${target.path}/verify`),
+  );
   return print(call, verification, true);
 }
