@@ -259,7 +259,7 @@ describe('an issuer', () => {
     [{ issuer_name: '' }, 'expected non-empty issuer name'],
     [
       { leaf_not_after_behavior: 'x' },
-      'Unknown value for field `leaf_not_after_behavior`. Possible values are `err`, `truncate`, and `permit`.',
+      'Unknown value for field `leaf_not_after_behavior`. Possible values are `err`, `truncate`, `permit`, and `always_enforce_err`.',
     ],
     [
       { usage: 'x' },

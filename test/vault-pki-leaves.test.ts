@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readCertificates } from '../src/x509/certificate.ts';
 import { basicConstraints, extendedKeyUsage, findExtension, keyUsage } from '../src/x509/extension.ts';
 import { formatGeneralName } from '../src/x509/general-name.ts';
 import { type KeySpec, readPrivateKey, samePublicKey } from '../src/x509/key.ts';
@@ -296,12 +297,32 @@ test.each([
   );
 });
 
-test('beyond the issuer’s end nothing is issued', async () => {
-  const reply = await issue({ ...any, max_ttl: '2000h' }, { common_name: 'a', ttl: '1500h' });
-  expect(reply.status).toBe(400);
-  expect(reply.errors[0]).toMatch(
-    /^cannot satisfy request, as TTL would result in notAfter of .* that is beyond the expiration of the CA certificate at /,
-  );
+test('beyond the issuer’s end it is as the issuer says', async () => {
+  const beyond = async (behavior: string) => {
+    const patched = await vault.call('POST', 'pki/issuer/main', {
+      issuer_name: 'main',
+      leaf_not_after_behavior: behavior,
+    });
+    expect(patched.errors).toEqual([]);
+    return issue({ ...any, max_ttl: '2000h' }, { common_name: 'a', ttl: '1500h' });
+  };
+  const subCa = async () =>
+    vault.call('POST', 'pki/root/sign-intermediate', {
+      csr: await leafRequest(),
+      common_name: 'sub',
+      ttl: '1500h',
+    });
+  const refusal =
+    /^cannot satisfy request, as TTL would result in notAfter of .* that is beyond the expiration of the CA certificate at /;
+  const end = readCertificates((await vault.call('GET', 'pki/cert/ca')).data.certificate as string)[0]!
+    .notAfter;
+  expect((await beyond('permit')).data.expiration).toBe(vault.clock.now() / 1_000 + 1_500 * 3_600);
+  expect((await beyond('truncate')).data.expiration).toBe(end / 1_000);
+  const always = await beyond('always_enforce_err');
+  expect([always.status, always.errors[0]]).toEqual([400, expect.stringMatching(refusal)]);
+  expect((await subCa()).errors[0]).toMatch(refusal);
+  expect((await beyond('err')).errors[0]).toMatch(refusal);
+  expect((await subCa()).data.expiration).toBe(end / 1_000);
 });
 
 test('times that are asked for hold within the role’s bounds', async () => {

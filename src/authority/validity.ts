@@ -18,8 +18,8 @@ export interface TtlLimits {
   maxTtlMs: number;
 }
 
-/** What becomes of a certificate that would outlive its issuer. */
-export type BeyondIssuer = 'err' | 'truncate' | 'permit';
+/** What becomes of a certificate that would outlive its issuer; `always_enforce_err` refuses CA certificates, too. */
+export type BeyondIssuer = 'err' | 'truncate' | 'permit' | 'always_enforce_err';
 
 export interface IssuerEnd {
   notAfter: number;

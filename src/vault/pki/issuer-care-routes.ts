@@ -131,9 +131,10 @@ function given<K extends string, V>(key: K, value: V | undefined): { [P in K]?: 
 }
 
 function readBehavior(text: string): BeyondIssuer {
-  if (text === 'err' || text === 'truncate' || text === 'permit') return text;
+  if (text === 'err' || text === 'truncate' || text === 'permit' || text === 'always_enforce_err')
+    return text;
   throw invalidRequest(
-    'Unknown value for field `leaf_not_after_behavior`. Possible values are `err`, `truncate`, and `permit`.',
+    'Unknown value for field `leaf_not_after_behavior`. Possible values are `err`, `truncate`, `permit`, and `always_enforce_err`.',
   );
 }
 

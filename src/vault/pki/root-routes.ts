@@ -116,14 +116,16 @@ async function signIntermediate(
   const format = readFormat(fields.format);
   const request = readCaRequest(fields);
   const issuer = signingIssuer(authority, issuerRef);
+  const { leafNotAfterBehavior: behavior } = issuer;
   const csr = readCsr(fields.csr ?? '');
   const signed = await authority.signIntermediate(
     issuer.id,
     {
       ...request,
       useCsrValues: fields.use_csr_values ?? false,
-      // Vault from 1.17 on: an intermediate is cut to its issuer's end unless the issuer's own rule is asked for.
-      beyondIssuer: fields.enforce_leaf_not_after_behavior ? issuer.leafNotAfterBehavior : 'truncate',
+      // Vault from 1.17 on: an intermediate is cut to its issuer's end unless the issuer's own rule is to hold.
+      beyondIssuer:
+        fields.enforce_leaf_not_after_behavior || behavior === 'always_enforce_err' ? behavior : 'truncate',
       ...readSignatureWish(fields),
     },
     csr,
