@@ -47,7 +47,7 @@ test('lists of one key become one: each serial once', async () => {
 
 test.each([
   [{ crls: ['b'] }, 'CRL index: 0 was not signed by requested issuer'],
-  [{ crls: ['none'] }, 'failed decoding crl 0: there is no X509 CRL in PEM form'],
+  [{ crls: ['none'] }, 'failed decoding crl 0: invalid crl; should be one PEM block only'],
   [{ crls: ['a'], format: 'text' }, 'unknown format value of text'],
   [{ crls: ['a'], next_update: '0s' }, 'next_update parameter must be greater than 0'],
   [{ crls: ['a'], crl_number: -1 }, 'crl_number parameter must be 0 or greater'],

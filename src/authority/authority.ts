@@ -1,7 +1,6 @@
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import { type CaIssuing, caIssuing } from './ca-issuing.ts';
 import { type CrlLists, crlLists } from './crl-lists.ts';
-import { type CrlMerging, crlMerging } from './crl-merging.ts';
 import { findIssuer, findKey } from './holdings.ts';
 import { type Imports, imports } from './import.ts';
 import type { CaKey, Issuer } from './issuer.ts';
@@ -21,7 +20,6 @@ export interface Authority
   extends CaIssuing,
     OwnRequests,
     SelfIssuedSigning,
-    CrlMerging,
     Imports,
     IssuerChanges,
     AuthoritySettings {
@@ -54,7 +52,6 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     ...caIssuing(ledger),
     ...ownRequests(ledger),
     ...selfIssuedSigning(ledger),
-    ...crlMerging(ledger),
     ...imports(ledger),
     ...issuerChanges(ledger),
     ...authoritySettings(ledger),

@@ -13,7 +13,6 @@ import { leaseLimits } from '../mount/mount.ts';
 import type { EngineMaker } from '../mount/mounts.ts';
 import { engine } from '../routing/route.ts';
 import { crlConfigRoutes } from './crl-config-routes.ts';
-import { crlMergingRoutes } from './crl-merging-routes.ts';
 import { crlRoutes } from './crl-routes.ts';
 import { defaultRoutes } from './default-routes.ts';
 import { fetchRoutes } from './fetch-routes.ts';
@@ -48,7 +47,6 @@ export const pkiRoutes = [
   ...fetchRoutes,
   ...revocationRoutes,
   ...crlRoutes,
-  ...crlMergingRoutes,
   ...crlConfigRoutes,
   ...ocspRoutes,
   ...resignRoutes,

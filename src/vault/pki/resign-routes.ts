@@ -38,8 +38,29 @@ async function resign(
   if (base < -1) throw invalidRequest('delta_crl_base_number parameter must be -1 or greater');
   const lists = (given.crls ?? []).map(readList);
   const deltaOf = base >= 0 ? { deltaOf: base } : {};
-  const { der, warnings } = await authority.crls.resign(issuer, { lists, number, lifetimeMs, ...deltaOf });
+  const { der, warnings } = await inOneLine(() =>
+    authority.crls.resign(knownIssuer(authority, issuer), { lists, number, lifetimeMs, ...deltaOf }),
+  );
   return { data: { crl: form === 'der' ? der.toString('base64') : crlPem(der) }, warnings };
+}
+
+function knownIssuer(authority: Authority, reference: string): string {
+  try {
+    return authority.issuer(reference).id;
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    throw invalidRequest(`failed to resolve issuer issuer_ref: ${error.message}`, error);
+  }
+}
+
+/** Vault takes every refusal here for the client's mistake. */
+async function inOneLine<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!(error instanceof Fault) || !error.code.startsWith('authority.')) throw error;
+    throw invalidRequest(error.message, error);
+  }
 }
 
 function lifetime(text: string): number {
