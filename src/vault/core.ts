@@ -10,7 +10,6 @@ import {
   unsupportedOperation,
   unsupportedPath,
 } from './faults.ts';
-import type { LeaseGrant } from './lease/lease.ts';
 import { grantedLease } from './lease/lease-routes.ts';
 import type { Leases } from './lease/leases.ts';
 import { leaseLimits } from './mount/mount.ts';
@@ -131,7 +130,7 @@ export function core({ tokens, policies, mounts, auditor, leases, wrapping }: Co
       origin,
       ...(wrapTtlMs ? { wrapTtlMs } : {}),
     });
-    const leased = answer?.lease ? await withLease(answer, answer.lease, { path, caller, mounted }) : answer;
+    const leased = answer && (await withLease(answer, { path, caller, mounted }));
     return {
       answer: leased && withFieldWarnings(leased, request, match, captures),
       dataAtTop: route.dataAtTop,
@@ -140,10 +139,10 @@ export function core({ tokens, policies, mounts, auditor, leases, wrapping }: Co
   }
 
   async function withLease(
-    { lease: _, ...answer }: Answer,
-    grant: LeaseGrant,
+    { lease: grant, ...answer }: Answer,
     { path, caller, mounted }: { path: string; caller: Caller; mounted: Mounted },
   ): Promise<Answer> {
+    if (!grant) return answer;
     const limits = leaseLimits(mounted.mount);
     const { lease, warnings } = await leases.grant({ path, token: caller.presented.token, grant, limits });
     return {

@@ -25,7 +25,7 @@ export function isWithin(cidrs: readonly string[], address: string): boolean {
   const networks = new BlockList();
   for (const text of cidrs) {
     const { address: network, bits, family } = parts(text);
-    networks.addSubnet(network, bits, family!);
+    networks.addSubnet(network, bits, family);
   }
   // An IPv4 client of a socket for both is shown as ::ffff:192.0.2.1, which lies in IPv4's networks.
   return networks.check(address, version === 6 ? 'ipv6' : 'ipv4');

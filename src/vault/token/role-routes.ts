@@ -7,7 +7,7 @@ import type { TokenRoles } from './token-roles.ts';
 
 export interface RoleContext {
   roles: TokenRoles;
-  limits(): LeaseLimits;
+  limits: () => LeaseLimits;
 }
 
 export const roleRoutes: readonly Route<RoleContext>[] = [

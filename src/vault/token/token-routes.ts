@@ -23,7 +23,7 @@ export interface TokenContext extends RoleContext {
   clock: Clock;
   log: Log;
   /** What renews the logins of the auth mount at `path`; undefined where none is there any more. */
-  renewer(path: string): Renewer | undefined;
+  renewer: (path: string) => Renewer | undefined;
 }
 
 const tokenField = { token: 'text' } as const satisfies FieldTable;
