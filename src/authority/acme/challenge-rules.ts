@@ -24,24 +24,27 @@ export interface Attempt {
   thumbprint: string;
   /** Empty for the machine's own. */
   resolver: string;
+  /** Ends the try before its time. */
+  signal: AbortSignal;
 }
 
 /** Tries a challenge once. */
 export async function tryChallenge(attempt: Attempt, prober: Prober): Promise<ProblemDocument | undefined> {
-  const { identifier, challenge, resolver } = attempt;
+  const { identifier, challenge, resolver, signal } = attempt;
   switch (challenge.type) {
     case 'http-01': {
       const url = `http://${urlHost(identifier)}/.well-known/acme-challenge/${challenge.token}`;
-      return judged(await prober.http(url, { resolver, mostBytes: mostHttpBytes }), (found) =>
+      return judged(await prober.http(url, { resolver, signal, mostBytes: mostHttpBytes }), (found) =>
         judgeHttp(found, attempt),
       );
     }
     case 'dns-01':
-      return judged(await prober.texts(`_acme-challenge.${identifier.value}`, { resolver }), (found) =>
-        judgeTexts(found, attempt),
+      return judged(
+        await prober.texts(`_acme-challenge.${identifier.value}`, { resolver, signal }),
+        (found) => judgeTexts(found, attempt),
       );
     case 'tls-alpn-01': {
-      const options = { resolver, serverName: serverName(identifier), protocol: acmeProtocol };
+      const options = { resolver, signal, serverName: serverName(identifier), protocol: acmeProtocol };
       return judged(await prober.tls(identifier.value, options), (found) => judgeTls(found, attempt));
     }
   }

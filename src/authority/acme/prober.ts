@@ -29,4 +29,6 @@ export interface Prober {
 export interface ProbeOptions {
   /** Empty for the machine's own. */
   resolver: string;
+  /** Ends the probe before its time. */
+  signal: AbortSignal;
 }

@@ -1,4 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
+import { Fault } from '../../base/fault.ts';
+import type { Batch } from '../../store/store.ts';
 import type { Account } from './accounts.ts';
 import { type AcmeStore, asRead, putting, type Stored } from './acme-store.ts';
 import type { Binding } from './external-account.ts';
@@ -51,7 +53,7 @@ export async function tidyAcme(store: AcmeStore, clock: Clock, options: TidyOpti
   }
   for await (const binding of pages<Binding>(store, store.at.bindings())) {
     if (clock.now() < binding.value.createdMs + options.accountSafetyBufferMs) continue;
-    await store.commit({ expect: [asRead(binding)], deletes: [binding.key] });
+    await unlessChanged(store, { expect: [asRead(binding)], deletes: [binding.key] });
   }
   return counts;
 }
@@ -71,8 +73,7 @@ async function tidyAccount(
       left += 1;
       continue;
     }
-    await removeOrder(store, order);
-    counts.ordersDeleted += 1;
+    if (await removeOrder(store, order)) counts.ordersDeleted += 1;
   }
   // Orders that go now say for how long the account must stay after them.
   const seenMs = Math.max(account.lastOrderEndMs ?? 0, ordersEndMs);
@@ -85,21 +86,21 @@ async function tidyAccount(
   const expect = [{ key, revision }];
   if (decision === 'delete') {
     const { thumbprint } = accountKeyOf(account.jwk);
-    await store.commit({ expect, deletes: [key, store.at.keyHolder(thumbprint, account.directory)] });
-    counts.accountsDeleted += 1;
+    const deletes = [key, store.at.keyHolder(thumbprint, account.directory)];
+    if (await unlessChanged(store, { expect, deletes })) counts.accountsDeleted += 1;
   } else if (decision === 'revoke') {
-    await store.commit({ expect, puts: [putting(key, { ...account, status: 'revoked', endedMs: nowMs })] });
-    counts.accountsRevoked += 1;
+    const puts = [putting(key, { ...account, status: 'revoked', endedMs: nowMs })];
+    if (await unlessChanged(store, { expect, puts })) counts.accountsRevoked += 1;
   } else if (seenMs > (account.lastOrderEndMs ?? 0)) {
-    await store.commit({ expect, puts: [putting(key, { ...account, lastOrderEndMs: seenMs })] });
+    await unlessChanged(store, { expect, puts: [putting(key, { ...account, lastOrderEndMs: seenMs })] });
   }
 }
 
-async function removeOrder(store: AcmeStore, order: Stored<Order>): Promise<void> {
+async function removeOrder(store: AcmeStore, order: Stored<Order>): Promise<boolean> {
   const { accountId, authorizationIds, certificate } = order.value;
   const record =
     certificate && (await store.read<CertificateRecord>(store.at.certificate(certificate.serial)));
-  await store.commit({
+  return unlessChanged(store, {
     expect: [asRead(order)],
     deletes: [
       order.key,
@@ -108,6 +109,17 @@ async function removeOrder(store: AcmeStore, order: Stored<Order>): Promise<void
       ...(record ? [record.key] : []),
     ],
   });
+}
+
+/** What has changed meanwhile is left to the next tidying. */
+async function unlessChanged(store: AcmeStore, batch: Batch): Promise<boolean> {
+  try {
+    await store.commit(batch);
+    return true;
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'store.conflict') return false;
+    throw error;
+  }
 }
 
 /** All below a prefix, a page at a time. */

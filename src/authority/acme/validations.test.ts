@@ -171,6 +171,29 @@ test('a store that cannot be read is asked again', async () => {
   await validator.close();
 });
 
+test('what a node is at when it closes is free for the next at once', async () => {
+  const { clock, node, read, records, proof, left } = await waiting();
+  records.push(proof);
+  const closing = node({
+    http: () => Promise.reject(new Error('not over HTTP')),
+    tls: () => Promise.reject(new Error('not over TLS')),
+    texts: (_, { signal }) =>
+      new Promise((resolve) => {
+        const failure = { type: 'connection', detail: 'closing' } as const;
+        signal.addEventListener('abort', () => resolve({ failure }));
+      }),
+  });
+  closing.look();
+  await clock.advance(secondMs);
+  await closing.close();
+  expect((await left())[0]!.value).toMatchObject({ tries: 0, claimedUntilMs: 0 });
+  const next = node();
+  next.look();
+  await clock.advance(secondMs);
+  expect((await read()).status).toBe('valid');
+  await next.close();
+});
+
 test('a node that is closed starts nothing more', async () => {
   const { clock, node, tries } = await waiting();
   const validator = node();

@@ -68,6 +68,10 @@ export function retryDelay(tries: number): number | undefined {
   return retryDelaysMs[tries - 1];
 }
 
+function expecting(key: string, revision: number) {
+  return { expect: [{ key, revision }] };
+}
+
 export interface ValidatorOptions {
   store: AcmeStore;
   clock: Clock;
@@ -88,12 +92,16 @@ export class Validator {
   #timer: Cancel | undefined;
   #looking: Promise<void> | undefined;
   #lookAgain = false;
-  #closed = false;
+  readonly #ending = new AbortController();
   readonly #unfollow: (() => void) | undefined;
 
   constructor(options: ValidatorOptions) {
     this.#options = options;
     this.#unfollow = options.following?.follow([options.store.at.validations()], async () => this.look());
+  }
+
+  get #closed(): boolean {
+    return this.#ending.signal.aborted;
   }
 
   /** Looks for what there is to do, soon. */
@@ -114,9 +122,9 @@ export class Validator {
       });
   }
 
-  /** Ends the waiting; what is being tried comes to its end, or is taken up by another node. */
+  /** Ends the waiting, and what is being tried: that is for another node, or for this one's next start. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#ending.abort();
     this.#unfollow?.();
     this.#timer?.();
     await this.#looking;
@@ -183,14 +191,16 @@ export class Validator {
       store.read<Account>(store.at.account(value.accountId)),
       store.read<Authorization>(store.at.authorization(value.accountId, value.authorizationId)),
     ]);
-    const settled = { expect: [{ key, revision: claim }], deletes: [key] };
+    const settled = { ...expecting(key, claim), deletes: [key] };
     const open = authorization && authorizationStatus(authorization.value, clock.now()) === 'pending';
     if (account?.value.status !== 'valid' || !open) {
       await store.commit(settled);
       return;
     }
     const problem = await this.#attempt(account.value, authorization.value, value.type);
-    await store.commit(this.#settle(authorization, claimed, problem, settled));
+    if (problem && this.#closed)
+      await store.commit({ ...expecting(key, claim), puts: [putting(key, value)] });
+    else await store.commit(this.#settle(authorization, claimed, problem, settled));
   }
 
   async #attempt(account: Account, authorization: Authorization, type: ChallengeType) {
@@ -201,6 +211,7 @@ export class Validator {
         challenge: challengeOf(authorization, type),
         thumbprint: accountKeyOf(account.jwk).thumbprint,
         resolver: await resolver(),
+        signal: this.#ending.signal,
       },
       prober,
     );

@@ -65,7 +65,8 @@ function network(ports: Record<number, number>, addresses = ['192.0.2.1']) {
   return { prober: dialingProber(dialer), asked };
 }
 
-const options = { resolver: '', mostBytes: 512 };
+const { signal } = new AbortController();
+const options = { resolver: '', mostBytes: 512, signal };
 
 async function identity(name: string) {
   const key = generateKey({ type: 'ec', curve: 'P-256' }, systemEntropy);
@@ -182,7 +183,7 @@ test('what speaks no HTTP, hangs up or has no name is a problem', async () => {
   expect(await prober.http('http://a.example/', options)).toMatchObject({ failure: { type: 'connection' } });
   expect(await prober.http('http://a.invalid/', options)).toMatchObject({ failure: { type: 'dns' } });
   expect(
-    await prober.tls('a.example', { resolver: '', serverName: 'a.example', protocol: 'acme-tls/1' }),
+    await prober.tls('a.example', { resolver: '', signal, serverName: 'a.example', protocol: 'acme-tls/1' }),
   ).toMatchObject({ failure: { type: 'tls' } });
 });
 
@@ -199,7 +200,7 @@ test('tells what a TLS server agrees on and shows', async () => {
     ),
   );
   const { prober } = network({ 443: port });
-  const tlsOptions = { resolver: '', serverName: 'a.example', protocol: 'acme-tls/1' };
+  const tlsOptions = { resolver: '', signal, serverName: 'a.example', protocol: 'acme-tls/1' };
   expect(await prober.tls('a.example', tlsOptions)).toEqual({
     found: { protocol: 'acme-tls/1', chain: [certificate.der] },
   });
@@ -208,10 +209,22 @@ test('tells what a TLS server agrees on and shows', async () => {
 
 test('reads TXT records', async () => {
   const { prober } = network({});
-  expect(await prober.texts('_acme-challenge.a.example', { resolver: '' })).toEqual({
+  expect(await prober.texts('_acme-challenge.a.example', { resolver: '', signal })).toEqual({
     found: ['one', 'two'],
   });
-  expect(await prober.texts('_none.a.example', { resolver: '' })).toEqual({
+  expect(await prober.texts('_none.a.example', { resolver: '', signal })).toEqual({
     failure: { type: 'dns', detail: 'no TXT record of _none.a.example was found: ENODATA' },
   });
+});
+
+test('ends at once where the server closes', async () => {
+  const mute = await listening(createTcpServer((socket) => socket.resume().on('error', () => {})));
+  const { prober } = network({ 80: mute });
+  const closing = new AbortController();
+  const probe = prober.http('http://a.example/', { ...options, signal: closing.signal });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  closing.abort();
+  const ended = { failure: { type: 'connection', detail: 'the server is closing' } };
+  expect(await probe).toEqual(ended);
+  expect(await prober.http('http://a.example/', { ...options, signal: closing.signal })).toEqual(ended);
 });

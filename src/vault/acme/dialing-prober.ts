@@ -31,18 +31,18 @@ class ProbeEnd extends Error {
  */
 export function dialingProber(dialer: Dialer): Prober {
   return {
-    http: (url, { resolver, mostBytes }) =>
-      bounded((signal) => fetchText(dialer, url, { resolver, mostBytes, signal })),
-    texts: (name, { resolver }) =>
-      bounded(async () => {
+    http: (url, { resolver, mostBytes, signal: until }) =>
+      bounded(until, (signal) => fetchText(dialer, url, { resolver, mostBytes, signal })),
+    texts: (name, { resolver, signal: until }) =>
+      bounded(until, async () => {
         try {
           return await dialer.texts(name, resolver);
         } catch (error) {
           throw new ProbeEnd('dns', `no TXT record of ${name} was found: ${codeOf(error)}`);
         }
       }),
-    tls: (host, { resolver, serverName, protocol }) =>
-      bounded(async (signal) => {
+    tls: (host, { resolver, serverName, protocol, signal: until }) =>
+      bounded(until, async (signal) => {
         const socket = await reach(dialer, { host, port: 443, resolver, signal });
         const secure = await handshake(socket, host, { servername: serverName, ALPNProtocols: [protocol] });
         const agreed = secure.alpnProtocol || undefined;
@@ -53,13 +53,17 @@ export function dialingProber(dialer: Dialer): Prober {
   };
 }
 
-async function bounded<T>(probe: (signal: AbortSignal) => Promise<T>): Promise<Probe<T>> {
+async function bounded<T>(until: AbortSignal, probe: (signal: AbortSignal) => Promise<T>): Promise<Probe<T>> {
   const end = new AbortController();
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
+  const stop = (why: string) => {
     end.abort();
-    late.reject(new ProbeEnd('connection', `no answer within ${probeTimeMs / 1_000} seconds`));
-  }, probeTimeMs);
+    late.reject(new ProbeEnd('connection', why));
+  };
+  const timer = setTimeout(() => stop(`no answer within ${probeTimeMs / 1_000} seconds`), probeTimeMs);
+  const cut = () => stop('the server is closing');
+  until.addEventListener('abort', cut, { once: true });
+  if (until.aborted) cut();
   try {
     return { found: await Promise.race([probe(end.signal), late.promise]) };
   } catch (error) {
@@ -67,6 +71,7 @@ async function bounded<T>(probe: (signal: AbortSignal) => Promise<T>): Promise<P
     return { failure: { type: 'connection', detail: codeOf(error) } };
   } finally {
     clearTimeout(timer);
+    until.removeEventListener('abort', cut);
     // Whatever is still open.
     end.abort();
   }
