@@ -1,4 +1,4 @@
-import { hourMs, minuteMs } from '../base/duration.ts';
+import { formatDuration, hourMs, minuteMs } from '../base/duration.ts';
 import type { Holdings } from './holdings.ts';
 import type { Ledger } from './ledger.ts';
 import { refused } from './refused.ts';
@@ -65,9 +65,9 @@ export async function changeRevocationSettings(
 function checkSettings(settings: RevocationSettings): void {
   const { expiry, ocspExpiry, autoRebuild, autoRebuildGracePeriod, enableDelta, deltaRebuildInterval } =
     settings;
-  if (expiry.ms <= 0) throw unfit(`expiry must be greater than 0 got: ${expiry.text}`);
+  if (expiry.ms <= 0) throw unfit(`expiry must be greater than 0 got: ${formatDuration(expiry.ms)}`);
   if (ocspExpiry.ms < 0) {
-    throw unfit(`ocsp_expiry must be greater than or equal to 0 got: ${ocspExpiry.text}`);
+    throw unfit(`ocsp_expiry must be greater than or equal to 0 got: ${formatDuration(ocspExpiry.ms)}`);
   }
   if (autoRebuild && autoRebuildGracePeriod.ms >= expiry.ms) {
     throw unfit(

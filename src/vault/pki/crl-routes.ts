@@ -7,7 +7,7 @@ import type { Answer, RequestOrigin, Route } from '../routing/route.ts';
 import { modifiedHeaders, notModified } from './modified.ts';
 
 type Kind = 'complete' | 'delta';
-type Form = 'der' | 'pem';
+type Form = 'der' | 'pem' | 'bare pem';
 
 /** What certificates point at, and what relying parties read. */
 export const crlRoutes: readonly Route<Authority>[] = [
@@ -70,7 +70,8 @@ function raw(path: string, kind: Kind, form: Form): Route<Authority> {
         const crl = await (reference === undefined
           ? orNothing(read)
           : read().then((list) => list ?? noList(authority, reference)));
-        return rawAnswer(crl, form, origin);
+        // Vault ends the PEM of an issuer's own paths in a newline, and no other.
+        return rawAnswer(crl, form === 'pem' && reference === undefined ? 'bare pem' : form, origin);
       },
     },
   });
@@ -82,7 +83,12 @@ function rawAnswer(crl: Crl | undefined, form: Form, origin: RequestOrigin): Ans
   const headers = modifiedHeaders(crl.modifiedAt);
   if (notModified(origin, crl.modifiedAt))
     return { raw: { status: 304, contentType, headers, body: Buffer.alloc(0) } };
-  return { raw: { contentType, headers, body: form === 'der' ? crl.der : pem(crl) } };
+  return { raw: { contentType, headers, body: bodyOf(crl, form) } };
+}
+
+function bodyOf(crl: Crl, form: Form): Buffer {
+  if (form === 'der') return crl.der;
+  return form === 'pem' ? pem(crl) : pem(crl).subarray(0, -1);
 }
 
 /** In the envelope, as certificates are below `cert/`. */

@@ -76,7 +76,8 @@ function lifetime(text: string): number {
 
 function readList(text: string, index: number): CertificateList {
   try {
-    const blocks = decodePem(text);
+    // One that is no PEM is refused in the same words.
+    const blocks = text.includes('-----BEGIN ') ? decodePem(text) : [];
     if (blocks.length !== 1) throw invalidRequest('invalid crl; should be one PEM block only');
     return readCrl(blocks[0]!.bytes);
   } catch (error) {

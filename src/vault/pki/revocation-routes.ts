@@ -169,6 +169,9 @@ function readKey(keyPem: string): PrivateKey {
     return readPrivateKey(keyPem);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
+    if (error.code === 'x509.key.absent') {
+      throw rejected('provided key PEM block contained no data or failed to parse');
+    }
     // Its message tells of the form, never of what stands in it.
     throw rejected(`failed to parse provided private key: ${error.message}`);
   }

@@ -118,6 +118,14 @@ async function setAuto(tidier: Tidier, given: FieldValues<typeof autoFields>): P
   }
   if (given.page_size !== undefined && given.page_size < 5)
     throw invalidRequest('page_size must be at least 5');
+  for (const name of [
+    'safety_buffer',
+    'revoked_safety_buffer',
+    'issuer_safety_buffer',
+    'acme_account_safety_buffer',
+  ] as const) {
+    if (given[name] === 0) throw invalidRequest(`given ${name} must be at least one second; got: 0`);
+  }
   const before = await tidier.auto();
   const auto: AutoTidy = {
     ...optionsOf(before, given),
