@@ -285,3 +285,28 @@ test.each([
   const refused = await vault.call('PUT', 'sys/audit/x', body);
   expect([refused.status, refused.errors[0]]).toEqual([400, expect.stringContaining(words)]);
 });
+
+test('of a wrapped answer the log tells where it was put, and neither it nor the token that opens it', async () => {
+  await withFile();
+  const response = await fetch(`${vault.endpoint}/v1/sys/wrapping/wrap`, {
+    method: 'PUT',
+    headers: { 'x-vault-token': rootToken, 'x-vault-wrap-ttl': '60' },
+    body: JSON.stringify({ secret: 'wrapped-value' }),
+  });
+  const { wrap_info: info } = (await response.json()) as { wrap_info: Record<string, string> };
+  await vault.call('PUT', 'sys/wrapping/unwrap', undefined, info.token);
+  const told = await lines();
+  const wrapped = told.filter(({ request }) => request.path === 'sys/wrapping/wrap');
+  expect(wrapped.map(({ type }) => type)).toEqual(['request', 'response']);
+  expect(wrapped[0]!.request.wrap_ttl).toBe(60);
+  expect(wrapped[1]!.response!.wrap_info).toEqual({
+    ttl: 60,
+    token: expect.stringMatching(/^hmac-sha256:/),
+    accessor: expect.stringMatching(/^hmac-sha256:/),
+    creation_path: 'sys/wrapping/wrap',
+    creation_time: expect.any(String),
+  });
+  const text = await readFile(join(folder, 'audit.log'), 'utf8');
+  expect(text).not.toContain('wrapped-value');
+  expect(text).not.toContain(info.token);
+});

@@ -157,6 +157,7 @@ test('it is wrapped once more for the same time, and the first token is over', a
 
 test.each([
   ['x', 'error parsing X-Vault-Wrap-TTL header: time: invalid duration "x"'],
+  ['99999999999h', 'error parsing X-Vault-Wrap-TTL header: time: invalid duration "99999999999h"'],
   ['-5', 'error parsing X-Vault-Wrap-TTL header: requested wrap ttl cannot be negative'],
 ])('the time %s is refused', async (ttl, message) => {
   const reply = await wrapped('PUT', 'sys/wrapping/wrap', { a: 1 }, ttl);

@@ -6,6 +6,8 @@ import type { Store } from '../../store/store.ts';
 /** What one sweep ends at most; the next one follows at once. */
 const pageSize = 200;
 const retryMs = 10_000;
+/** The last instant that has 15 digits, some 30,000 years from now: keys are in the order of their instants. */
+const lastMs = 999_999_999_999_999;
 
 /** Something whose time is over, by its entry in the store. */
 export interface Due {
@@ -40,7 +42,8 @@ export class Expiry {
   }
 
   key(atMs: number, id: string): string {
-    return `${this.#options.prefix}${String(atMs).padStart(15, '0')}/${id}`;
+    const written = String(Math.min(Math.trunc(atMs), lastMs)).padStart(15, '0');
+    return `${this.#options.prefix}${written}/${id}`;
   }
 
   /** Sweeps at `atMs` at the latest. */

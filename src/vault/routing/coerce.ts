@@ -45,17 +45,34 @@ function parseInteger(value: string): number {
   return /^[+-]?(\d+|0x[0-9a-fA-F]+)$/.test(value) ? Number(value) : NaN;
 }
 
-/** Milliseconds of a number of seconds, or of a duration such as `48h`. */
+/** What Go can count in nanoseconds: 292 years. */
+const longestMs = 2 ** 63 / 1e6;
+
+/** Milliseconds of a number of seconds, or of a duration such as `48h`; at most 292 years. */
 export function durationMs(value: unknown): number {
   if (value === null || value === '') return 0;
-  if (typeof value === 'number' && Number.isFinite(value)) return value * secondMs;
+  if (typeof value === 'number' && Number.isFinite(value)) return countable(value * secondMs);
   if (typeof value !== 'string') throw misfit(value, 'a duration');
-  if (/^[+-]?\d+$/.test(value)) return Number(value) * secondMs;
+  if (/^[+-]?\d+$/.test(value)) return countable(Number(value) * secondMs);
+  let ms: number;
   try {
-    return parseDuration(value.trim());
+    ms = parseDuration(value.trim());
   } catch (error) {
     throw new Fault(durationProblem(value), { code: 'vault.field', blame: 'caller', cause: error });
   }
+  if (Math.abs(ms) < longestMs) return ms;
+  throw new Fault(`time: invalid duration ${JSON.stringify(value)}`, {
+    code: 'vault.field',
+    blame: 'caller',
+  });
+}
+
+function countable(ms: number): number {
+  if (Math.abs(ms) < longestMs) return ms;
+  throw new Fault('multiplication of durations resulted in overflow, one operand may be too large', {
+    code: 'vault.field',
+    blame: 'caller',
+  });
 }
 
 /** A list whose commas stay where they are. */
