@@ -11,12 +11,8 @@ import { httpClient } from '../wire/http-client.ts';
 import { type ListenAddress, listen } from '../wire/http-server.ts';
 import { openAuditor } from './audit/auditor.ts';
 import type { OpenSink } from './audit/sink.ts';
-import { appRoleMethod } from './auth/approle/approle-method.ts';
-import { certMethod } from './auth/cert/cert-method.ts';
-import { jwtMethod } from './auth/jwt/jwt-method.ts';
-import { kubernetesMethod } from './auth/kubernetes/kubernetes-method.ts';
+import { authMethods } from './auth/auth-methods.ts';
 import { type PodFile, systemPodFile } from './auth/kubernetes/pod-file.ts';
-import { loginDesk } from './auth/login.ts';
 import { type Core, core } from './core.ts';
 import { cubbyhole } from './cubbyhole/cubbyhole.ts';
 import { cubbyholeRoutes } from './cubbyhole/cubbyhole-routes.ts';
@@ -222,7 +218,6 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
     limits: () => leaseLimits(mounts.at('auth/token/')!),
     renewer: (path: string) => mounts.match(path)?.mounted.engine.renew,
   };
-  const desk = loginDesk({ tokens, clock, stands: (mount) => mounts.stands(mount) });
   mounts = await openMounts({
     store,
     following,
@@ -230,18 +225,11 @@ export async function openVault(options: OpenOptions): Promise<OpenVault> {
     log,
     engines: {
       secret: { pki: pkiEngine({ store, clock, entropy, log, dialer: options.dialer }) },
-      auth: {
-        approle: appRoleMethod({ store, clock, entropy, desk }),
-        cert: certMethod({ store, clock, desk }),
-        jwt: jwtMethod({ store, clock, desk, connect: httpClient }),
-        kubernetes: kubernetesMethod({
-          store,
-          log,
-          desk,
-          connect: httpClient,
-          podFile: options.podFile ?? systemPodFile,
-        }),
-      },
+      auth: authMethods({
+        ...{ store, clock, entropy, log, tokens, connect: httpClient },
+        podFile: options.podFile ?? systemPodFile,
+        stands: (mount) => mounts.stands(mount),
+      }),
     },
     onLeave: (path) => leases.revokeBelow(path, { force: true, later: false }),
     fixed: [
