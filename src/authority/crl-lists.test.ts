@@ -192,6 +192,37 @@ describe('with automatic rebuilding', () => {
   });
 });
 
+test('numbers go on from what an earlier version used', async () => {
+  const { id } = authority.issuer('default');
+  const former = Buffer.from(JSON.stringify({ number: 41, thisUpdate: 0, nextUpdate: 0, der: '' }));
+  await fixture.store.commit({ puts: [{ key: `${fixturePrefix}crl/${id}`, value: former }] });
+  expect((await complete()).number).toBe(42n);
+  await revokeNew(1);
+  expect((await complete()).number).toBe(43n);
+});
+
+test('after a backup was restored lists tell what is there, not what was', async () => {
+  const [first] = await revokeNew(1);
+  await complete();
+  const prefix = fixturePrefix;
+  const backup = await fixture.store.list({ prefix });
+  const lost = await revokeNew(3);
+  expect((await complete()).revoked).toHaveLength(4);
+  const now = await fixture.store.list({ prefix });
+  await fixture.store.commit({
+    deletes: now.map(({ key }) => key).filter((key) => !backup.some((entry) => entry.key === key)),
+    puts: backup.map(({ key, value }) => ({ key, value })),
+  });
+  expect(serialsOf(await complete())).toEqual([serialText(first!.serial)]);
+  const again = await revokeNew(1);
+  const list = await complete();
+  expect(serialsOf(list)).toEqual(serials([first!, ...again]));
+  expect(serialsOf(list)).not.toContain(serialText(lost[0]!.serial));
+  const { signatureAlgorithm: algorithm, tbs: bytes, signature } = list;
+  const { publicKey } = authority.issuer('default').certificate;
+  expect(verifySignature({ algorithm, bytes, signature, publicKey })).toBe(true);
+});
+
 test('a disabled list is empty, and tells all again once it is enabled', async () => {
   const made = await revokeNew(2);
   await complete();

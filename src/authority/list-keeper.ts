@@ -23,7 +23,7 @@ import {
   type SignedList,
   splitList,
 } from './list-record.ts';
-import { type ListSigner, listSigner } from './list-signer.ts';
+import { type ListSigner, listId, listSigner } from './list-signer.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 import { revocationSigner } from './revocation-algorithm.ts';
 import { revocationKeysBelow } from './revocation-keys.ts';
@@ -51,6 +51,11 @@ interface Making extends ListCircumstances {
   held: { revision: number; record: ListRecord };
 }
 
+/** What an earlier version kept of an issuer's list, as far as it matters. */
+interface Former {
+  number: number;
+}
+
 interface Written {
   record: SegmentRecord;
   value: Buffer;
@@ -62,7 +67,7 @@ export class ListKeeper {
   readonly #id: string;
   readonly #at: ReturnType<typeof revocationKeysBelow>;
   #held: Making['held'] = { revision: 0, record: noList };
-  /** The lists that were served last, by number: the complete one and its delta. */
+  /** The lists that were served last, by their ends, where the signature is: the complete one and its delta. */
   #lists = new Map<string, Crl>();
   /** Entries by the name of their segment: views of the complete list. */
   #pieces = new Map<string, Buffer>();
@@ -134,16 +139,9 @@ export class ListKeeper {
 
   /** Everything that a list is decided on, but for what waits; only what there is, where nobody may sign. */
   async #look(): Promise<Making | { record: ListRecord }> {
-    const { store, clock } = this.#ledger.options;
+    const { clock } = this.#ledger.options;
     const from = this.#ledger.holdings();
-    const entry = await store.get(this.#at.list(this.#id));
-    if (entry && entry.revision !== this.#held.revision) {
-      this.#held = {
-        revision: entry.revision,
-        record: JSON.parse(entry.value.toString()) as ListRecord,
-      };
-    }
-    const held = this.#held;
+    const held = await this.#read(from);
     const signer = listSigner(from, this.#id, 'crl-signing');
     if (!signer) return held;
     const settings = revocationSettings(from);
@@ -152,6 +150,28 @@ export class ListKeeper {
     // Without automatic rebuilding nothing holds the two times against each other.
     const graceMs = settings.autoRebuild ? grace : Math.min(grace, settings.expiry.ms / 2);
     return { from, settings, signer, held, now, graceMs, basis: basisOf(from, signer, settings) };
+  }
+
+  async #read(from: Holdings): Promise<Making['held']> {
+    const entry = await this.#ledger.options.store.get(this.#at.list(this.#id));
+    if (!entry) return { revision: 0, record: { ...noList, number: await this.#formerNumber(from) } };
+    if (entry.revision === this.#held.revision) return this.#held;
+    const record = JSON.parse(entry.value.toString()) as ListRecord;
+    // Made elsewhere, or restored from a backup: what is in memory under the same names may be another's.
+    if (record.complete && !this.#lists.has(record.complete.tail)) this.#pieces.clear();
+    this.#held = { revision: entry.revision, record };
+    return this.#held;
+  }
+
+  /** The last number by which an earlier version told of the issuers of this list, which it kept one by one. */
+  async #formerNumber({ issuers }: Holdings): Promise<string> {
+    const { options, at } = this.#ledger;
+    const own = issuers.filter(({ certificate }) => listId(certificate) === this.#id);
+    const entries = await Promise.all(own.map(({ id }) => options.store.get(at.crl(id))));
+    const numbers = entries.map((entry) =>
+      entry ? (JSON.parse(entry.value.toString()) as Former).number : 0,
+    );
+    return String(Math.max(0, ...numbers));
   }
 
   async #waiting(limit = Infinity): Promise<Entry[]> {
@@ -209,7 +229,7 @@ export class ListKeeper {
     const before = (record.delta?.segments ?? []).map(({ name }) => this.#at.segment(this.#id, name));
     const next = { ...record, number, modifiedAt: crl.modifiedAt, delta: { ...list, base } };
     await this.#commit(making, next, written, before);
-    this.#lists.set(list.number, crl);
+    this.#lists.set(list.tail, crl);
     return crl;
   }
 
@@ -274,7 +294,7 @@ export class ListKeeper {
 
   /** A list as it was signed, put together again where it is not in memory. */
   async #served(list: SignedList): Promise<Crl> {
-    const known = this.#lists.get(list.number);
+    const known = this.#lists.get(list.tail);
     if (known) return known;
     const pieces = await Promise.all(list.segments.map(({ name }) => this.#piece(name)));
     const der = Buffer.concat([
@@ -283,8 +303,8 @@ export class ListKeeper {
       Buffer.from(list.tail, 'base64'),
     ]);
     const crl = { der, number: BigInt(list.number), modifiedAt: list.modifiedAt };
-    if (list.number === this.#held.record.complete?.number) this.#remember(crl, list, pieces);
-    else this.#lists.set(list.number, crl);
+    if (list.tail === this.#held.record.complete?.tail) this.#remember(crl, list, pieces);
+    else this.#lists.set(list.tail, crl);
     return crl;
   }
 
@@ -303,10 +323,10 @@ export class ListKeeper {
   }
 
   /** Keeps a complete list, and its segments as views of it, in place of the one before. */
-  #remember(crl: Crl, { head, number, segments }: SignedList, pieces: readonly Buffer[]): void {
-    const delta = this.#held.record.delta?.number;
+  #remember(crl: Crl, { head, tail, segments }: SignedList, pieces: readonly Buffer[]): void {
+    const delta = this.#held.record.delta?.tail;
     const kept = [...this.#lists].filter(([of]) => of === delta);
-    this.#lists = new Map([...kept, [number, crl]]);
+    this.#lists = new Map([...kept, [tail, crl]]);
     let at = Buffer.byteLength(head, 'base64');
     this.#pieces = new Map(
       segments.map(({ name }, index) => {
