@@ -50,25 +50,50 @@ export interface CoreOptions {
   wrapping: Wrapping;
 }
 
-export function core({ tokens, policies, mounts, auditor, leases, wrapping }: CoreOptions): Core {
-  /** The caller by their token, one use of which is spent. @throws Fault `vault.denied` */
-  async function authenticate({ token: id, origin }: VaultRequest): Promise<Caller> {
-    if (!id) throw permissionDenied();
-    const presented = await tokens.lookup(id);
-    if (!presented) throw permissionDenied('invalid token');
-    // From elsewhere it is no token, and costs none of its uses.
-    if (!isUsableFrom(presented.token, origin.remoteAddress)) throw permissionDenied();
-    const token = await tokens.use(presented);
-    if (!token) throw permissionDenied('invalid token');
-    return { presented: { ...presented, token }, access: await policies.access(token) };
+export function core(options: CoreOptions): Core {
+  return new RequestCore(options);
+}
+
+class RequestCore implements Core {
+  readonly #options: CoreOptions;
+
+  constructor(options: CoreOptions) {
+    this.#options = options;
+  }
+
+  async handle(request: VaultRequest): Promise<Reply> {
+    checkPath(request);
+    const found = this.#find(request);
+    const exchange: Exchange = { request, ...(found ? { mount: found.mounted.mount } : {}) };
+    try {
+      let caller: Caller;
+      try {
+        caller = await this.#admit(exchange, found);
+      } catch (error) {
+        await this.#auditRefusal(exchange, error);
+        throw error;
+      }
+      return await this.#answerAs(caller, exchange, found);
+    } finally {
+      const token = exchange.caller?.presented.token;
+      if (token && token.numUses < 0) await this.#options.tokens.revoke(token.name);
+    }
+  }
+
+  #find({ path, operation, help }: VaultRequest): Found | undefined {
+    const matched =
+      this.#options.mounts.match(path) ?? (help ? this.#options.mounts.match(`${path}/`) : undefined);
+    return (
+      matched && { mounted: matched.mounted, match: matched.mounted.engine.find(matched.rest, operation) }
+    );
   }
 
   /** Lets the request in; `exchange` learns who asks even where they may not. */
-  async function admit(exchange: Exchange, found: Found | undefined): Promise<Caller> {
+  async #admit(exchange: Exchange, found: Found | undefined): Promise<Caller> {
     const { request } = exchange;
-    if (wrappedPaths.has(request.path)) await assertWrappingToken(request);
-    if (found?.match?.route.open) return (exchange.caller = await bestEffort(request));
-    const caller = (exchange.caller = await authenticate(request));
+    if (wrappedPaths.has(request.path)) await this.#assertWrappingToken(request);
+    if (found?.match?.route.open) return (exchange.caller = await this.#bestEffort(request));
+    const caller = (exchange.caller = await this.#authenticate(request));
     // What a path is for may be asked by whoever has a token.
     if (request.help) return caller;
     const operation = await operationOn(request, caller, found?.match);
@@ -77,8 +102,27 @@ export function core({ tokens, policies, mounts, auditor, leases, wrapping }: Co
     return caller;
   }
 
+  /** The caller by their token, one use of which is spent. @throws Fault `vault.denied` */
+  async #authenticate({ token: id, origin }: VaultRequest): Promise<Caller> {
+    if (!id) throw permissionDenied();
+    const presented = await this.#options.tokens.lookup(id);
+    if (!presented) throw permissionDenied('invalid token');
+    // From elsewhere it is no token, and costs none of its uses.
+    if (!isUsableFrom(presented.token, origin.remoteAddress)) throw permissionDenied();
+    const token = await this.#options.tokens.use(presented);
+    if (!token) throw permissionDenied('invalid token');
+    return { presented: { ...presented, token }, access: await this.#options.policies.access(token) };
+  }
+
+  /** On an open route a good token still tells who asks; a bad one, or none, is nobody. */
+  async #bestEffort({ token: id, origin }: VaultRequest): Promise<Caller> {
+    const presented = id ? await this.#options.tokens.lookup(id) : undefined;
+    if (!presented || !isUsableFrom(presented.token, origin.remoteAddress)) return nobody;
+    return { presented, access: await this.#options.policies.access(presented.token) };
+  }
+
   /** @throws Fault `vault.wrapping`, `vault.denied` */
-  async function assertWrappingToken({ data, token }: VaultRequest): Promise<void> {
+  async #assertWrappingToken({ data, token }: VaultRequest): Promise<void> {
     const wrong = (why: string) => denied(`error validating wrapping token: ${why}`);
     const given = data.token;
     if (given !== undefined && typeof given !== 'string')
@@ -86,34 +130,34 @@ export function core({ tokens, policies, mounts, auditor, leases, wrapping }: Co
     if (given === '') throw wrong('empty token in request body');
     const id = given ?? token ?? '';
     if (id === '') throw wrong('token is empty');
-    if (!(await wrapping.find(id))) throw invalidWrapping();
+    if (!(await this.#options.wrapping.find(id))) throw invalidWrapping();
   }
 
   /** Both lines of an exchange that ended in `error`, where the first is not written yet. */
-  async function auditRefusal(exchange: Exchange, error: unknown): Promise<void> {
+  async #auditRefusal(exchange: Exchange, error: unknown): Promise<void> {
     const refused = { ...exchange, error: told(error) };
-    await auditor.request(refused);
-    await auditor.response(refused);
+    await this.#options.auditor.request(refused);
+    await this.#options.auditor.response(refused);
   }
 
-  async function answerAs(caller: Caller, exchange: Exchange, found: Found | undefined): Promise<Reply> {
-    await auditor.request(exchange);
+  async #answerAs(caller: Caller, exchange: Exchange, found: Found | undefined): Promise<Reply> {
+    await this.#options.auditor.request(exchange);
     let reply: Reply;
     try {
       reply = await wrapReplyWhereAsked(
-        wrapping,
+        this.#options.wrapping,
         exchange.request,
-        await run(caller, exchange.request, found),
+        await this.#run(caller, exchange.request, found),
       );
     } catch (error) {
-      await auditor.response({ ...exchange, error: told(error) });
+      await this.#options.auditor.response({ ...exchange, error: told(error) });
       throw found?.match?.route.open ? error : asTold(error);
     }
-    await auditor.response({ ...exchange, reply });
+    await this.#options.auditor.response({ ...exchange, reply });
     return reply;
   }
 
-  async function run(caller: Caller, request: VaultRequest, found: Found | undefined): Promise<Reply> {
+  async #run(caller: Caller, request: VaultRequest, found: Found | undefined): Promise<Reply> {
     if (!found) throw noHandler(request.path);
     const { match, mounted } = found;
     if (request.help) return help(request, found);
@@ -130,7 +174,7 @@ export function core({ tokens, policies, mounts, auditor, leases, wrapping }: Co
       origin,
       ...(wrapTtlMs ? { wrapTtlMs } : {}),
     });
-    const leased = answer && (await withLease(answer, { path, caller, mounted }));
+    const leased = answer && (await this.#withLease(answer, { path, caller, mounted }));
     return {
       answer: leased && withFieldWarnings(leased, request, match, captures),
       dataAtTop: route.dataAtTop,
@@ -138,53 +182,23 @@ export function core({ tokens, policies, mounts, auditor, leases, wrapping }: Co
     };
   }
 
-  async function withLease(
+  async #withLease(
     { lease: grant, ...answer }: Answer,
     { path, caller, mounted }: { path: string; caller: Caller; mounted: Mounted },
   ): Promise<Answer> {
     if (!grant) return answer;
     const limits = leaseLimits(mounted.mount);
-    const { lease, warnings } = await leases.grant({ path, token: caller.presented.token, grant, limits });
+    const { lease, warnings } = await this.#options.leases.grant({
+      path,
+      token: caller.presented.token,
+      grant,
+      limits,
+    });
     return {
       ...answer,
       granted: grantedLease(lease),
       warnings: [...(answer.warnings ?? []), ...warnings],
     };
-  }
-
-  function find({ path, operation, help }: VaultRequest): Found | undefined {
-    const matched = mounts.match(path) ?? (help ? mounts.match(`${path}/`) : undefined);
-    return (
-      matched && { mounted: matched.mounted, match: matched.mounted.engine.find(matched.rest, operation) }
-    );
-  }
-
-  return {
-    async handle(request) {
-      checkPath(request);
-      const found = find(request);
-      const exchange: Exchange = { request, ...(found ? { mount: found.mounted.mount } : {}) };
-      try {
-        let caller: Caller;
-        try {
-          caller = await admit(exchange, found);
-        } catch (error) {
-          await auditRefusal(exchange, error);
-          throw error;
-        }
-        return await answerAs(caller, exchange, found);
-      } finally {
-        const token = exchange.caller?.presented.token;
-        if (token && token.numUses < 0) await tokens.revoke(token.name);
-      }
-    },
-  };
-
-  /** On an open route a good token still tells who asks; a bad one, or none, is nobody. */
-  async function bestEffort({ token: id, origin }: VaultRequest): Promise<Caller> {
-    const presented = id ? await tokens.lookup(id) : undefined;
-    if (!presented || !isUsableFrom(presented.token, origin.remoteAddress)) return nobody;
-    return { presented, access: await policies.access(presented.token) };
   }
 }
 
