@@ -244,7 +244,7 @@ describe('errors', () => {
       'pki/root/generate/internal',
       { key_type: 'dsa' },
       400,
-      ['unknown key type dsa; use rsa, ec or ed25519'],
+      ['unknown key type dsa; use rsa, ec, ed25519 or mldsa'],
     ],
     [
       'POST',
