@@ -6,6 +6,7 @@ import {
   fixturePrefix,
 } from '../../../test/support/authority-fixture.ts';
 import { dayMs, hourMs, minuteMs } from '../../base/duration.ts';
+import { Fault } from '../../base/fault.ts';
 import { type Certificate, certificatePem, serialText } from '../../x509/certificate.ts';
 import type { Authority } from '../authority.ts';
 import type { AcmeTidying, Tidier } from './tidier.ts';
@@ -174,6 +175,26 @@ describe('one run at a time', () => {
     const record = await finished(other);
     expect(record).toMatchObject({ state: 'Finished', counts: { certificates: 8 } });
   });
+});
+
+test('a run that the store broke off is gone on with once the store is back', async () => {
+  for (let index = 0; index < 8; index++) await fixture.sign(`n${index}`, dayMs);
+  await fixture.clock.advance(5 * dayMs);
+  const { store } = fixture;
+  const commit = store.commit.bind(store);
+  let broken = false;
+  store.commit = async (batch) => {
+    if (broken) throw new Fault('out of reach', { code: 'store.unavailable', blame: 'operator' });
+    return commit(batch);
+  };
+  expect(await tidier.start({ ...options, pageSize: 5, pauseMs: minuteMs })).toBe(true);
+  await fixture.clock.advance(0);
+  broken = true;
+  await fixture.clock.advance(10 * minuteMs);
+  expect((await tidier.last())!.state).toBe('Running');
+  broken = false;
+  await fixture.clock.advance(30 * minuteMs);
+  expect(await finished()).toMatchObject({ state: 'Finished', counts: { certificates: 8 } });
 });
 
 test('by itself, once its time has come and again after that', async () => {

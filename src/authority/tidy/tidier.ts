@@ -67,6 +67,7 @@ class StoredTidier implements Tidier {
   readonly #runner: string;
   readonly #ending = new AbortController();
   #timer: Cancel = () => {};
+  #running = false;
   #unfollow: (() => void) | undefined;
 
   constructor(options: TidierOptions) {
@@ -127,12 +128,20 @@ class StoredTidier implements Tidier {
     if (this.#ending.signal.aborted) return;
     const { clock } = this.#options.ledger.options;
     const [auto, held] = await Promise.all([this.#readAuto(), this.#read()]);
-    const decision = decideTidy(auto, held?.record, { nowMs: clock.now(), runner: this.#runner });
+    // A run of this node that broke off is anyone's to go on with.
+    const runner = this.#running ? this.#runner : '';
+    const decision = decideTidy(auto, held?.record, { nowMs: clock.now(), runner });
     this.#timer();
     if (decision === undefined) return;
-    if (decision === 'start') await this.#begin(auto.auto, held);
-    else if (decision === 'resume') await this.#goOn(held!);
-    else this.#timer = clock.after(decision.waitMs, () => void this.#lookAgain());
+    if (typeof decision === 'object') return this.#lookIn(decision.waitMs);
+    const begun = decision === 'start' ? await this.#begin(auto.auto, held) : await this.#goOn(held!);
+    // Another was faster, or the mount has changed meanwhile.
+    if (!begun) this.#lookIn(retryMs);
+  }
+
+  #lookIn(delayMs: number): void {
+    if (this.#ending.signal.aborted) return;
+    this.#timer = this.#options.ledger.options.clock.after(delayMs, () => void this.#lookAgain());
   }
 
   /** By the clock: where the store is out of reach, a little later. */
@@ -141,9 +150,7 @@ class StoredTidier implements Tidier {
       await this.look();
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      if (!this.#ending.signal.aborted) {
-        this.#timer = this.#options.ledger.options.clock.after(retryMs, () => void this.#lookAgain());
-      }
+      this.#lookIn(retryMs);
     }
   }
 
@@ -164,15 +171,20 @@ class StoredTidier implements Tidier {
     return true;
   }
 
-  async #goOn({ record, revision }: Held): Promise<void> {
+  async #goOn({ record, revision }: Held): Promise<boolean> {
     const mine = { ...record, runner: this.#runner, seenMs: this.#options.ledger.options.clock.now() };
     const taken = await this.#write(mine, revision);
-    if (taken !== undefined) void this.#run({ record: mine, revision: taken });
+    if (taken === undefined) return false;
+    void this.#run({ record: mine, revision: taken });
+    return true;
   }
 
   async #run(held: Held): Promise<void> {
+    this.#running = true;
     try {
-      await this.#steps(held);
+      await this.#steps(held).finally(() => {
+        this.#running = false;
+      });
       await this.look();
     } catch (error) {
       await this.#fail(error);
@@ -264,6 +276,7 @@ class StoredTidier implements Tidier {
     } catch (again) {
       // The run stays open in the store, and is gone on with once its silence is noticed.
       if (!(again instanceof Fault)) throw again;
+      this.#lookIn(retryMs);
     }
   }
 
