@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readPrivateKey } from '../src/x509/key.ts';
+import { formatName } from '../src/x509/name.ts';
 import { type AcmeServer, acmeServer } from './support/acme.ts';
 import { certified, csr, dns, dnsNames, readyOrder } from './support/acme-flow.ts';
 import { base64url, problemType, RawClient } from './support/acme-raw.ts';
@@ -148,6 +149,37 @@ describe('orders', () => {
     await ca.call('POST', 'pki/config/acme', { allow_role_ext_key_usage: true });
     const [wide] = await certified(ca.network, one, ['a.example']);
     expect(wide!.extendedKeyUsage).toHaveLength(3);
+  });
+
+  test('end with the issuer where they would outlive it', async () => {
+    const made = await ca.call('POST', 'pki/root/generate/internal', {
+      common_name: 'short',
+      key_type: 'ec',
+      ttl: '2h',
+    });
+    await ca.call('POST', 'pki/config/issuers', { default: made.data.issuer_id });
+    const [leaf, root] = await certified(ca.network, client, ['a.example']);
+    expect(leaf!.notAfter).toBeLessThanOrEqual(root!.notAfter);
+    expect(leaf!.notAfter).toBeGreaterThan(root!.notAfter - 10_000);
+  });
+
+  test('are proven by way of the resolver that is set', async () => {
+    await ca.call('POST', 'pki/config/acme', { dns_resolver: '192.0.2.53:5353' });
+    await certified(ca.network, client, ['a.example']);
+    expect(ca.network.asked).toEqual(['_acme-challenge.a.example 192.0.2.53:5353']);
+  });
+
+  test('take the names that a role wants, and a common name where it wants one', async () => {
+    await ca.call('POST', 'pki/roles/named', {
+      allowed_domains: 'example',
+      allow_subdomains: true,
+      key_type: 'ec',
+    });
+    const one = new RawClient(`${ca.api}/pki/roles/named/acme/directory`);
+    await one.register();
+    const [leaf] = await certified(ca.network, one, ['a.example', '*.a.example']);
+    expect(formatName(leaf!.subject)).toBe('CN=*.a.example');
+    expect(leaf!.subjectAltNames).toHaveLength(2);
   });
 
   test('come with the chains of every issuer of the same name and key', async () => {

@@ -14,7 +14,7 @@ export interface TestNetwork {
   /** Where a port of any host really is, on this machine. */
   readonly ports: Map<number, number>;
   readonly texts: Map<string, string[]>;
-  /** Hosts asked for, with the resolver that was to be asked. */
+  /** Names asked for, with the resolver that was to be asked. */
   readonly asked: string[];
 }
 
@@ -27,7 +27,8 @@ export function testNetwork(): TestNetwork {
         network.asked.push(`${host} ${resolver}`.trim());
         return ['127.0.0.1'];
       },
-      async texts(name) {
+      async texts(name, resolver) {
+        network.asked.push(`${name} ${resolver}`.trim());
         const found = network.texts.get(name);
         if (found) return found;
         throw Object.assign(new Error(`no record of ${name}`), { code: 'ENOTFOUND' });
