@@ -12,7 +12,7 @@ import { readKubeconfig } from '../src/kube/kubeconfig.ts';
 import { namespaces, resourcePath, type Secret, secrets, serviceAccounts } from '../src/kube/resource.ts';
 import { memoryStore } from '../src/store/memory.ts';
 import { vaultListener } from '../src/vault/http/vault-listener.ts';
-import { type OpenVault, openVault } from '../src/vault/server.ts';
+import { type OpenVault, openVault } from '../src/vault/open-vault.ts';
 import { neverSealed, statusPaths } from '../src/vault/sys/status.ts';
 import { systemDialer } from '../src/wire/dialer.ts';
 import { type HttpClient, httpClient } from '../src/wire/http-client.ts';

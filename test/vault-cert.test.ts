@@ -5,7 +5,7 @@ import { silentLog } from '../src/base/log.ts';
 import { ManualClock } from '../src/base/manual-clock.ts';
 import { memoryStore } from '../src/store/memory.ts';
 import { vaultListener } from '../src/vault/http/vault-listener.ts';
-import { type OpenVault, openVault } from '../src/vault/server.ts';
+import { type OpenVault, openVault } from '../src/vault/open-vault.ts';
 import { neverSealed, statusPaths } from '../src/vault/sys/status.ts';
 import { systemDialer } from '../src/wire/dialer.ts';
 import { type HttpClient, httpClient } from '../src/wire/http-client.ts';

@@ -6,10 +6,10 @@ import { certRoutes } from '../src/vault/auth/cert/cert-method.ts';
 import { jwtRoutes } from '../src/vault/auth/jwt/jwt-method.ts';
 import { kubernetesRoutes } from '../src/vault/auth/kubernetes/kubernetes-method.ts';
 import { cubbyholeRoutes } from '../src/vault/cubbyhole/cubbyhole-routes.ts';
+import { systemRoutes } from '../src/vault/open-vault.ts';
 import { pkiAcmeRoutes, pkiRoutes, tidyRoutes } from '../src/vault/pki/pki-engine.ts';
 import type { Route } from '../src/vault/routing/route.ts';
 import { sealRoutes } from '../src/vault/seal/seal-routes.ts';
-import { systemRoutes } from '../src/vault/server.ts';
 import { tokenRoutes } from '../src/vault/token/token-routes.ts';
 import { root } from '../tools/sources.ts';
 

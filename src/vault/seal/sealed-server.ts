@@ -19,7 +19,7 @@ import {
   tlsOptions,
   vaultListener,
 } from '../http/vault-listener.ts';
-import { openVault } from '../server.ts';
+import { openVault } from '../open-vault.ts';
 import type { Diagnostics } from '../sys/diagnostics.ts';
 import { statusPaths } from '../sys/status.ts';
 import type { SealWorld } from './initialise.ts';

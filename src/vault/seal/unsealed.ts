@@ -1,6 +1,6 @@
 import type { Reply } from '../core.ts';
+import type { OpenVault } from '../open-vault.ts';
 import type { VaultRequest } from '../routing/route.ts';
-import type { OpenVault } from '../server.ts';
 import { type Ceremonies, type CeremoniesOptions, openCeremonies } from './ceremonies.ts';
 import type { KeyRotation } from './key-rotation.ts';
 
