@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Fault } from '../base/fault.ts';
 import { type Certificate, readCertificate, serialText } from '../x509/certificate.ts';
 import { keyIdentifier } from '../x509/key.ts';
@@ -25,7 +26,7 @@ export interface OcspAnswer {
   status: OcspResponseStatus;
   der: Buffer;
   /** Where it may be kept, as it names one certificate and no nonce: from when (epoch ms), and how long from now. */
-  holds?: { from: number; forMs: number };
+  holds?: { from: number; forMs: number; tag: string };
 }
 
 /** Answers what has become of certificates (RFC 6960), signed by their issuers themselves. */
@@ -39,6 +40,8 @@ const keptAnswers = 10_000;
 
 interface Kept {
   der: Buffer;
+  /** Tells this answer from every other. */
+  tag: string;
   /** Epoch milliseconds. */
   thisUpdate: number;
   nextUpdate: number;
@@ -60,7 +63,7 @@ export function ocspResponder(ledger: Ledger): OcspResponder {
     if (!found || found.from !== ledger.holdings() || clock.now() >= found.renewAt) return undefined;
     const revoked = await store.get(found.revokedKey);
     if ((revoked?.revision ?? 0) !== found.revision) return undefined;
-    const holds = { from: found.thisUpdate, forMs: found.nextUpdate - clock.now() };
+    const holds = { from: found.thisUpdate, forMs: found.nextUpdate - clock.now(), tag: found.tag };
     return { status: 'successful', der: found.der, holds };
   }
 
@@ -96,8 +99,13 @@ export function ocspResponder(ledger: Ledger): OcspResponder {
       }
       // Renewed half way, so that whoever gets it has it for some time.
       const renewAt = now + ms / 2;
-      cache.set(key, { der: signed, thisUpdate: now, nextUpdate, from, revokedKey, revision, renewAt });
-      return { status: 'successful', der: signed, holds: { from: now, forMs: nextUpdate - clock.now() } };
+      const tag = createHash('sha256').update(signed).digest('hex').slice(0, 32);
+      cache.set(key, { der: signed, tag, thisUpdate: now, nextUpdate, from, revokedKey, revision, renewAt });
+      return {
+        status: 'successful',
+        der: signed,
+        holds: { from: now, forMs: nextUpdate - clock.now(), tag },
+      };
     },
   };
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Authority } from '../../authority/authority.ts';
 import type { OcspAnswer } from '../../authority/ocsp.ts';
 import { Fault } from '../../base/fault.ts';
@@ -45,7 +44,7 @@ async function answer(authority: Authority, request: Buffer | undefined, cached?
     return { raw: { status: 400, contentType, body: ocspError('malformed request') } };
   }
   const given = await answered(authority, request);
-  const headers = cached && given.holds ? cacheHeaders(given.der, given.holds) : undefined;
+  const headers = cached && given.holds ? cacheHeaders(given.holds) : undefined;
   return {
     raw: {
       status: httpStatus[given.status],
@@ -67,10 +66,10 @@ async function answered(authority: Authority, request: Buffer): Promise<OcspAnsw
 }
 
 /** What lets caches between keep it (RFC 9110; RFC 5019 section 6.2). */
-function cacheHeaders(der: Buffer, { from, forMs }: { from: number; forMs: number }): Record<string, string> {
+function cacheHeaders({ from, forMs, tag }: NonNullable<OcspAnswer['holds']>): Record<string, string> {
   return {
     'Cache-Control': `max-age=${Math.floor(forMs / 1_000)}, public, no-transform, must-revalidate`,
     'Last-Modified': new Date(from).toUTCString(),
-    ETag: `"${createHash('sha256').update(der).digest('hex').slice(0, 32)}"`,
+    ETag: `"${tag}"`,
   };
 }
