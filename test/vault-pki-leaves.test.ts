@@ -10,6 +10,7 @@ import { type KeySpec, readPrivateKey, samePublicKey } from '../src/x509/key.ts'
 import { formatName } from '../src/x509/name.ts';
 import { oids } from '../src/x509/oid.ts';
 import { encodePem } from '../src/x509/pem.ts';
+import { readPolicies } from '../src/x509/policy.ts';
 import { signatureAlgorithm } from '../src/x509/signature.ts';
 import { type Asked, leafRequest } from './support/leaf-request.ts';
 import { any, ask, askToSign, certificateOf, domain, leafVault } from './support/leaf-vault.ts';
@@ -243,6 +244,19 @@ test('usages, purposes, policies and constraints are the role’s', async () => 
   expect(findExtension(certificate.extensions, oids.basicConstraints)).toMatchObject({ critical: true });
   const policies = findExtension(certificate.extensions, oids.certificatePolicies)!;
   expect(policies.value.toString('hex')).toBe('300e300506032a0305300506032a0306');
+  const said = [{ oid: '1.2.3.5', cps: 'https://example.com/cps', notice: 'Test, only' }, { oid: '1.2.3.6' }];
+  for (const given of [said, JSON.stringify(said)]) {
+    const qualified = certificateOf(await issue({ ...any, policy_identifiers: given }, { common_name: 'a' }));
+    expect(readPolicies(findExtension(qualified.extensions, oids.certificatePolicies)!.value)).toEqual([
+      {
+        oid: '1.2.3.5',
+        statements: ['https://example.com/cps'],
+        notices: [{ text: 'Test, only' }],
+        others: [],
+      },
+      { oid: '1.2.3.6', statements: [], notices: [], others: [] },
+    ]);
+  }
   const none = { ...any, key_usage: [], server_flag: false, client_flag: false };
   const bare = certificateOf(await issue(none, { common_name: 'a' }));
   expect([bare.keyUsage, bare.extendedKeyUsage]).toEqual([undefined, undefined]);

@@ -16,8 +16,9 @@ import { type Circumstances, freshestCrl, type IssuingPlan, withRequested } from
 import { checkLeafKey } from './leaf-keys.ts';
 import { decideLeafNames, type LeafNames } from './leaf-names.ts';
 import type { LeafRequest } from './leaf-request.ts';
-import { policyExtension, usageExtensions } from './leaf-usage.ts';
+import { usageExtensions } from './leaf-usage.ts';
 import { decideLeafValidity } from './leaf-validity.ts';
+import { policyExtension } from './policy-identifiers.ts';
 import type { Role } from './role.ts';
 
 /** Whose key is certified: that of a request for signing, or one that is made here. */
@@ -69,7 +70,7 @@ function leafExtensions(
     subjectKeyIdentifier(keyIdentifier(publicKey)),
     ...issuer.keyAndAccess,
     ...(altNames.length > 0 ? [subjectAltName(altNames, subject.rdns.length === 0)] : []),
-    ...policyExtension(role),
+    ...policyExtension(role.policy_identifiers),
     ...issuer.lists,
   ];
 }

@@ -1,4 +1,3 @@
-import { writeDer } from '../x509/der.ts';
 import {
   basicConstraints,
   type Extension,
@@ -90,15 +89,4 @@ function decidePurposes(role: Role): string[] {
 
 function named(names: readonly string[]): string[] {
   return [...new Set(names.map((name) => name.trim().toLowerCase()))];
-}
-
-/** Certificate policies without qualifiers, not critical (RFC 5280 section 4.2.1.4). */
-export function policyExtension({ policy_identifiers: policies }: Role): Extension[] {
-  if (policies.length === 0) return [];
-  const value = writeDer((writer) =>
-    writer.sequence(() => {
-      for (const policy of new Set(policies)) writer.sequence(() => writer.oid(policy));
-    }),
-  );
-  return [{ oid: oids.certificatePolicies, critical: false, value }];
 }

@@ -1,5 +1,6 @@
 import { formatIp, parseIp } from '../x509/ip-address.ts';
 import { isOid } from '../x509/oid.ts';
+import { settlePolicyIdentifier } from './policy-identifiers.ts';
 import { refused } from './refused.ts';
 
 /**
@@ -84,9 +85,6 @@ export function settleRole(wanted: Role): Role {
     if (!isOid(oid))
       throw problem(`${JSON.stringify(oid)} could not be parsed as a valid oid for an extended key usage`);
   }
-  for (const oid of wanted.policy_identifiers) {
-    if (!isOid(oid)) throw problem(`policy identifier ${JSON.stringify(oid)} is not a valid OID`);
-  }
   return {
     ...wanted,
     // There is nothing to revoke of what is not kept.
@@ -95,6 +93,7 @@ export function settleRole(wanted: Role): Role {
     allowed_ip_sans_cidr: wanted.allowed_ip_sans_cidr.map(settleRange),
     cn_validations: settleValidations(wanted.cn_validations),
     issuer_ref: wanted.issuer_ref === '' ? 'default' : wanted.issuer_ref,
+    policy_identifiers: wanted.policy_identifiers.map(settlePolicyIdentifier),
   };
 }
 

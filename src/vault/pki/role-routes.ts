@@ -47,7 +47,7 @@ const roleFields = {
   not_before_duration: 'duration',
   organization: 'commaList',
   ou: 'commaList',
-  policy_identifiers: 'commaList',
+  policy_identifiers: 'documentList',
   postal_code: 'commaList',
   province: 'commaList',
   require_cn: 'boolean',

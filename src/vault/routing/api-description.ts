@@ -16,6 +16,7 @@ const schemas: Readonly<Record<FieldKind, Readonly<Record<string, unknown>>>> = 
   duration: { type: 'string', format: 'duration' },
   list: { type: 'array', items: { type: 'string' } },
   commaList: { type: 'array', items: { type: 'string' } },
+  documentList: { type: 'array', items: {} },
   object: { type: 'object' },
   pairs: { type: 'object', additionalProperties: { type: 'string' } },
 };
@@ -111,6 +112,7 @@ const kinds: Readonly<Record<FieldKind, string>> = {
   duration: 'duration (sec)',
   list: 'list',
   commaList: 'comma-separated list',
+  documentList: 'comma-separated list, or JSON',
   object: 'map',
   pairs: 'keypair',
 };

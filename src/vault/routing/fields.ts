@@ -1,6 +1,7 @@
 import { describeError, Fault } from '../../base/fault.ts';
 import { invalidRequest } from '../faults.ts';
 import * as coerce from './coerce.ts';
+import { documentList } from './document-list.ts';
 
 const readers = {
   text: coerce.text,
@@ -9,6 +10,7 @@ const readers = {
   duration: nonNegativeDuration,
   list: coerce.list,
   commaList: coerce.commaList,
+  documentList,
   object: coerce.object,
   pairs: coerce.pairs,
 } as const;
