@@ -4,6 +4,8 @@ const closeBrace = 0x7d;
 const closeBracket = 0x5d;
 const quote = 0x22;
 const backslash = 0x5c;
+/** Which JSON may begin with as many of as it likes. */
+const blanks: ReadonlySet<number> = new Set(Buffer.from(' \t\r\n'));
 
 /**
  * Whether JSON in `body` nests objects and arrays deeper than `limit`: told from its bytes, before anything is built of
@@ -11,7 +13,9 @@ const backslash = 0x5c;
  */
 export function isDeeperThan(body: Buffer, limit: number): boolean {
   // Too short to hold as many brackets, as nearly all are.
-  if (body.length <= limit || !/^\s*[{[]/.test(body.toString('latin1', 0, 64))) return false;
+  if (body.length <= limit) return false;
+  const first = body.find((byte) => !blanks.has(byte));
+  if (first !== openBrace && first !== openBracket) return false;
   let depth = 0;
   let inText = false;
   for (let at = 0; at < body.length; at++) {

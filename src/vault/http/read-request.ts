@@ -35,19 +35,20 @@ export interface Target {
  * An OCSP request in base64 as the end of a path (RFC 6960 appendix A.1): it may hold slashes, encoded or not, that part
  * nothing. It is a SEQUENCE, which begins with an M, and is no shorter than a hash of a name and one of a key.
  */
-const ocspInPath = /^(.*\/ocsp\/)(M[A-Za-z0-9+/_%-]{59,}={0,2})$/;
+const ocspRequest = /^M[A-Za-z0-9+/_%-]{59,}={0,2}$/;
 
-function urlSafe(base64: string): string {
-  return base64.replaceAll('+', '-').replaceAll('/', '_');
+function withUrlSafeOcsp(path: string): string {
+  const at = path.indexOf('/ocsp/M') + '/ocsp/'.length;
+  const request = path.slice(at);
+  if (at < '/ocsp/'.length || !ocspRequest.test(request)) return path;
+  return path.slice(0, at) + request.replaceAll('+', '-').replaceAll('/', '_');
 }
 
 /** Undefined for what is not below `/v1/`. @throws Fault `vault.request.invalid` for a path that cannot be decoded */
 export function readTarget(target: string): Target | undefined {
   const mark = target.indexOf('?');
   // An address that ends in a slash makes paths that begin with two; policies judge what is left of them.
-  const encoded = (mark === -1 ? target : target.slice(0, mark))
-    .replace(ocspInPath, (_, start: string, request: string) => start + urlSafe(request))
-    .replaceAll(/\/{2,}/g, '/');
+  const encoded = withUrlSafeOcsp(mark === -1 ? target : target.slice(0, mark)).replaceAll(/\/{2,}/g, '/');
   if (!encoded.startsWith('/v1/')) return undefined;
   let path: string;
   try {
@@ -57,7 +58,7 @@ export function readTarget(target: string): Target | undefined {
   }
   if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(path))
     throw invalidRequest('path cannot contain non-printable characters');
-  path = path.replace(ocspInPath, (_, start: string, request: string) => start + urlSafe(request));
+  path = withUrlSafeOcsp(path);
   return { path, query: new URLSearchParams(mark === -1 ? '' : target.slice(mark + 1)) };
 }
 
@@ -154,13 +155,14 @@ export function bodyFields(parts: HttpParts): RawFields {
 
 /** A parameter that is given once is a text, one that is given more often a list. */
 function queryFields(query: URLSearchParams): RawFields {
-  const names = [...new Set(query.keys())].filter((name) => name !== 'help');
-  return fields(
-    names.map((name) => {
-      const values = query.getAll(name);
-      return [name, values.length === 1 ? values[0] : values];
-    }),
-  );
+  // In one pass: a body may hold millions of names, from whoever reaches the server.
+  const byName = new Map<string, string[]>();
+  for (const [name, value] of query) {
+    const values = byName.get(name);
+    if (values) values.push(value);
+    else if (name !== 'help') byName.set(name, [value]);
+  }
+  return fields([...byName].map(([name, values]) => [name, values.length === 1 ? values[0] : values]));
 }
 
 function fields(entries: readonly (readonly [string, unknown])[]): RawFields {

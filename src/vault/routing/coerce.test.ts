@@ -89,3 +89,16 @@ test.each([
 ] as const)('%o refuses %j', (read, value) => {
   expect(() => read(value)).toThrow(expect.objectContaining({ blame: 'caller' }));
 });
+
+test.each([
+  () => coerce.text({ secret: 'sesame' }),
+  () => coerce.text(['sesame', 'x']),
+  () => coerce.list([{ secret: 'sesame' }]),
+  () => coerce.pairs('sesame'),
+  () => coerce.pairs({ a: { b: 'sesame' } }),
+  () => coerce.object(['sesame']),
+  () => coerce.boolean({ secret: 'sesame' }),
+  () => coerce.instantMs(['sesame', 'x']),
+])('what does not fit is not repeated where a secret may be inside', (read) => {
+  expect(read).toThrow(/^(?!.*sesame)expected /);
+});

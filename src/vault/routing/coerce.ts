@@ -7,10 +7,16 @@ import { Fault } from '../../base/fault.ts';
  * go-secure-stdlib/parseutil). Each throws Fault `vault.field` for what does not fit.
  */
 function misfit(value: unknown, wanted: string): Fault {
-  return new Fault(`expected ${wanted}, got ${JSON.stringify(value)}`, {
+  return new Fault(`expected ${wanted}, got ${shown(value)}`, {
     code: 'vault.field',
     blame: 'caller',
   });
+}
+
+/** What holds other values is not repeated: errors are told where secrets are not, and one may be inside. */
+function shown(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  return Array.isArray(value) ? 'a list' : 'a map';
 }
 
 export function text(value: unknown): string {
@@ -104,7 +110,7 @@ export function pairs(value: unknown): Record<string, string> {
     return Object.fromEntries(
       list(value).map((pair) => {
         const [, key, rest] = /^([^=]+)=(.*)$/s.exec(pair) ?? [];
-        if (key === undefined) throw misfit(pair, 'a pair like key=value');
+        if (key === undefined) throw misfit([pair], 'pairs like key=value');
         return [key, rest!];
       }),
     );
