@@ -86,8 +86,7 @@ export function sealValue(ring: Keyring, nonce: Buffer, name: string, value: Uin
   head.writeUInt32BE(term);
   const sealing = createCipheriv(cipher, key, nonce);
   sealing.setAAD(authenticated(head, name));
-  const text = Buffer.concat([sealing.update(value), sealing.final()]);
-  return Buffer.concat([head, nonce, text, sealing.getAuthTag()]);
+  return Buffer.concat([head, nonce, sealing.update(value), sealing.final(), sealing.getAuthTag()]);
 }
 
 function hasKeyOf(ring: Keyring, { value }: Entry): boolean {
