@@ -66,32 +66,18 @@ export function storedRevocations(ledger: Ledger): Revocations {
       if (certificate.notAfter < now + leewayMs && !allowExpiredCertRevocation) {
         throw expiredRefused(certificate);
       }
-      const { notAfter } = certificate;
       const record: RevokedRecord = {
         revokedAtMs: now,
         issuerId: signer?.id ?? '',
         ...(reason ? { reason } : {}),
         list: signer ? listId(signer.certificate) : unclaimed,
-        notAfter,
+        notAfter: certificate.notAfter,
       };
-      const put = { key: where.revoked(serial), value: Buffer.from(JSON.stringify(record)) };
-      const certificateRecord = kept ? undefined : ledger.record(certificate, signer!.id);
+      const keeping = kept ? [] : ledger.record(certificate, signer!.id).puts;
+      const unchanged = { key: at.certificate(serial), revision: kept?.revision ?? 0 };
+      const { expect, puts } = writing(where, serial, record);
       return {
-        batch: {
-          expect: [
-            { key: put.key, revision: 0 },
-            { key: at.certificate(serial), revision: kept?.revision ?? 0 },
-          ],
-          puts: [
-            ...(certificateRecord?.puts ?? []),
-            put,
-            { key: where.revokedEnding(notAfter, serial), value: Buffer.alloc(0) },
-            {
-              key: where.unlisted(record.list, serial),
-              value: put.value,
-            },
-          ],
-        },
+        batch: { expect: [...expect, unchanged], puts: [...keeping, ...puts] },
         result: { revokedAtMs: now, already: false },
       };
     });
@@ -116,6 +102,20 @@ export function storedRevocations(ledger: Ledger): Revocations {
     },
     settings: () => revocationSettings(ledger.holdings()),
     setSettings: (change) => changeRevocationSettings(ledger, change),
+  };
+}
+
+/** What keeps a revocation, under the serial, by its end, and for the list that it is to stand on. */
+function writing(where: ReturnType<typeof revocationKeysBelow>, serial: string, record: RevokedRecord) {
+  const key = where.revoked(serial);
+  const value = Buffer.from(JSON.stringify(record));
+  return {
+    expect: [{ key, revision: 0 }],
+    puts: [
+      { key, value },
+      { key: where.revokedEnding(record.notAfter, serial), value: Buffer.alloc(0) },
+      { key: where.unlisted(record.list, serial), value },
+    ],
   };
 }
 
