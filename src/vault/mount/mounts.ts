@@ -189,7 +189,7 @@ class MountTable implements Mounts {
     // Taken at once, so that of two concurrent calls one is refused.
     this.#rows.set(mount.path, row);
     try {
-      row.revision = await this.#claim(mount);
+      row.revision = await this.#claim(row);
     } catch (error) {
       this.#drop(row);
       throw error;
@@ -198,7 +198,8 @@ class MountTable implements Mounts {
   }
 
   /** Writes a new mount unless another node has meanwhile taken its path. */
-  async #claim(mount: Mount): Promise<number> {
+  async #claim(row: Row): Promise<number> {
+    const { mount } = row;
     const key = tablePrefix + mount.uuid;
     const puts = [
       { key, value: Buffer.from(JSON.stringify(mount)) },
@@ -211,11 +212,11 @@ class MountTable implements Mounts {
         return this.#taken;
       } catch (error) {
         if (!isConflict(error) || attempt === attemptLimit) throw error;
-        const own = this.#rows.get(mount.path);
-        this.#rows.delete(mount.path);
+        // Only its own: another node's row may stand there already, and must not leave even for a moment.
+        if (this.#rows.get(mount.path) === row) this.#rows.delete(mount.path);
         await this.load();
         this.#assertFree(mount.path);
-        this.#rows.set(mount.path, own!);
+        this.#rows.set(mount.path, row);
       }
     }
   }

@@ -54,12 +54,14 @@ const blockBytes = timeBytes + keyBytes;
 
 /** Undefined where the store holds nothing yet. @throws Fault `vault.seal.foreign` for what is no sealed server's */
 export async function readSealConfig(store: Store): Promise<(SealConfig & { revision: number }) | undefined> {
+  // Before the entry: another node may be initialising the store.
+  const revision = await store.revision();
   const entry = await store.get(configKey);
   if (entry) {
     const config = JSON.parse(entry.value.toString()) as Omit<SealConfig, 'type'> & { type?: string };
     return { ...config, type: config.type ?? 'shamir', revision: entry.revision };
   }
-  if ((await store.revision()) === 0) return undefined;
+  if (revision === 0) return undefined;
   throw new Fault('this database was not made by a server that is sealed and unsealed', {
     code: 'vault.seal.foreign',
     blame: 'operator',
