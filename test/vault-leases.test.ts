@@ -91,6 +91,17 @@ test('leases are counted and listed where they could not be revoked', async () =
   expect((await vault.call('GET', 'sys/leases/count')).status).toBe(404);
 });
 
+test('which leases there are is for those with sudo', async () => {
+  const policy = 'path "sys/leases*" { capabilities = ["read", "list", "update"] }';
+  await put('sys/policies/acl/leases', { policy });
+  const { auth } = await put('auth/token/create', { policies: ['leases'] });
+  const status = async (method: string, path: string) =>
+    (await vault.call(method, path, undefined, String(auth.client_token))).status;
+  expect(await status('GET', 'sys/leases?type=irrevocable')).toBe(403);
+  expect(await status('GET', 'sys/leases/lookup/auth?list=true')).toBe(403);
+  expect(await status('GET', 'sys/leases/count?type=irrevocable')).toBe(200);
+});
+
 test('tidying begins at once', async () => {
   const reply = await put('sys/leases/tidy');
   expect(reply.status).toBe(202);

@@ -61,8 +61,26 @@ test('?help=1 tells a token holder of a path, of a mount, and of nothing that is
   ).toBe(200);
 });
 
+test('the OpenAPI document tells of no mount that the caller may not know of', async () => {
+  const pathsFor = async (token: string) => {
+    const { body } = await vault.call('GET', 'sys/internal/specs/openapi', undefined, token);
+    return Object.keys(body.paths as object).map((path) => path.split('/')[1]);
+  };
+  expect(await pathsFor('')).toEqual([]);
+  expect(await pathsFor('hvs.wrong')).toEqual([]);
+  const policy = 'path "pki/issue/web" { capabilities = ["update"] }';
+  await vault.call('PUT', 'sys/policies/acl/web', { policy });
+  const { auth } = await vault.call('POST', 'auth/token/create', {
+    policies: ['web'],
+    no_default_policy: true,
+  });
+  expect(new Set(await pathsFor(auth.client_token as string))).toEqual(new Set(['pki']));
+  await vault.call('POST', 'sys/mounts/pki/tune', { listing_visibility: 'unauth' });
+  expect(new Set(await pathsFor(''))).toEqual(new Set(['pki']));
+});
+
 test('the OpenAPI document holds every path of every mount', async () => {
-  const { body, status } = await vault.call('GET', 'sys/internal/specs/openapi', undefined, '');
+  const { body, status } = await vault.call('GET', 'sys/internal/specs/openapi');
   expect(status).toBe(200);
   const { openapi, paths } = body as { openapi: string; paths: Record<string, Record<string, unknown>> };
   expect(openapi).toBe('3.0.2');

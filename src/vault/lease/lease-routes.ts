@@ -72,7 +72,7 @@ export const leaseRoutes: readonly Route<LeaseContext>[] = [
   ),
   defineRoute('leases/tidy', { fields: noFields, on: { update: tidy } }),
   defineRoute('leases/count', { fields: kindFields, on: { read: countIrrevocable } }),
-  defineRoute('leases', { fields: kindFields, on: { read: listIrrevocable } }),
+  defineRoute('leases', { fields: kindFields, sudo: true, on: { read: listIrrevocable } }),
 ];
 
 async function lookup(

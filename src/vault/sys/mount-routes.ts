@@ -95,14 +95,18 @@ function visibleMount(context: SysContext, path: string, { access }: Caller): An
 }
 
 /** With a token what its policies reach; without one only what is shown to everybody. */
-function visibleMounts(context: SysContext, { presented, access }: Caller): Answer {
-  const known = presented.id !== '';
+export function isShown({ listingVisibility, path }: Mount, { presented, access }: Caller): boolean {
+  return listingVisibility === 'unauth' || (presented.id !== '' && access.reachesBelow(path));
+}
+
+function visibleMounts(context: SysContext, caller: Caller): Answer {
+  const known = caller.presented.id !== '';
   const shown = (kind: MountKind) =>
     Object.fromEntries(
       context
         .mounts()
         .all(kind)
-        .filter((mount) => mount.listingVisibility === 'unauth' || (known && access.reachesBelow(mount.path)))
+        .filter((mount) => isShown(mount, caller))
         .map((mount) => [listedPath(mount), known ? describeMount(mount) : publicPart(mount)]),
     );
   return { data: { auth: shown('auth'), secret: shown('secret') } };

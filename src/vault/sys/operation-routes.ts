@@ -3,8 +3,9 @@ import { formatInstant } from '../instant.ts';
 import type { Mounts } from '../mount/mounts.ts';
 import { type DescribedMount, openApiDocument } from '../routing/api-description.ts';
 import { defineRoute, noFields } from '../routing/define-route.ts';
-import type { Answer, Route } from '../routing/route.ts';
+import type { Answer, Caller, Route } from '../routing/route.ts';
 import { vaultVersion } from '../version.ts';
+import { isShown } from './mount-routes.ts';
 import type { SysContext } from './sys-context.ts';
 
 /** As long as a request may take. */
@@ -68,8 +69,8 @@ export const operationRoutes: readonly Route<SysContext>[] = [
     fields: noFields,
     open: true,
     on: {
-      read: ({ mounts }): Answer => {
-        const document = openApiDocument(describedMounts(mounts()), vaultVersion);
+      read: ({ mounts }, { caller }): Answer => {
+        const document = openApiDocument(describedMounts(mounts(), caller), vaultVersion);
         const body = Buffer.from(`${JSON.stringify(document)}\n`);
         return { raw: { contentType: 'application/json', body } };
       },
@@ -77,8 +78,10 @@ export const operationRoutes: readonly Route<SysContext>[] = [
   }),
 ];
 
-function describedMounts(mounts: Mounts): DescribedMount[] {
+/** Those that the caller may know of. */
+function describedMounts(mounts: Mounts, caller: Caller): DescribedMount[] {
   return (['secret', 'auth'] as const)
     .flatMap((kind) => mounts.all(kind))
+    .filter((mount) => isShown(mount, caller))
     .map(({ path, type }) => ({ path, type, routes: mounts.match(path)!.mounted.engine.routes }));
 }
