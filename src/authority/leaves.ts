@@ -8,6 +8,7 @@ import { leafKeySpec, leafSigner } from './leaf-keys.ts';
 import type { LeafOrder } from './leaf-request.ts';
 import { type LeafKey, planLeaf } from './leaf-rules.ts';
 import { type Ledger, storedSerial } from './ledger.ts';
+import { checkPermitted } from './permitted-names.ts';
 import { refused } from './refused.ts';
 import { issuerToSign } from './signing-issuer.ts';
 import { type UnstoredUntil, unstoredUntil } from './unstored-until.ts';
@@ -99,6 +100,7 @@ async function signLeaf(
     if (!proven) throw refused('request.signature', 'request signature invalid');
     const certificate = await buildCertificate(plan.template, leafSigner(privateKey, role));
     const chain = from.chains(issuer);
+    checkPermitted(certificate, issuer.certificate, chain);
     const result = { certificate, issuer, chain, warnings: plan.warnings, stored: !role.no_store };
     if (role.no_store) {
       const batch = await unstored.batchFor(certificate, issuer);
