@@ -4,15 +4,21 @@ import { sources } from '../tools/sources.ts';
 /**
  * How long a comparison takes tells how much of a guess is right, unless it looks at all of it: OpenBao's recovery
  * token was compared so that it did (GHSA-34fc-gh42-pj53). Secrets that are presented to the seal are compared by
- * `sameSecret` alone, and tokens are not compared at all but looked up under a keyed hash. This reads the sources of
- * both rooms for any other way.
+ * `sameSecret` alone, and tokens and secret ids are not compared at all but looked up under a keyed hash. This reads
+ * the sources of their rooms for any other way.
  */
-const rooms = ['src/vault/seal', 'src/vault/token'];
+const rooms = [
+  'src/vault/auth/approle',
+  'src/vault/cubbyhole',
+  'src/vault/seal',
+  'src/vault/token',
+  'src/vault/wrapping',
+];
 
 const secret =
-  '(?:\\w*(?:[sS]hare|[kK]ey|[sS]ecret|[oO]tp|[pP]assword|[pP]in)|held|kept|returned|id|token|locked)';
-/** Names of keys, which are told to anyone. */
-const keyNames = /\bkey_id !== current\.id\b/;
+  '(?:\\w*(?:[sS]hare|[kK]ey|[sS]ecret|[sS]ecretId|secret_id|[oO]tp|[pP]assword|[pP]in)|held|kept|returned|id|token|locked)';
+/** Names of keys, which are told to anyone, and records of secret ids, which do not hold them. */
+const noSecrets = /\bkey_id !== current\.id\b|\bleft !== found\.secretId\b/;
 /** What a comparison may stand beside: it tells whether there is something, not what. */
 const presence = "(?:undefined|null|''|0|false|true|'[\\w-]*'|typeof\\b.*)";
 const operand = '[\\w$.#?!]+';
@@ -23,7 +29,7 @@ const ownSpelling = "id !== batchPrefix + bytes.toString('base64url')";
 function findings(text: string): string[] {
   const lines = text.split('\n').filter((line) => !/^\s*(?:\/\/|\*|\/\*)/.test(line));
   return lines.filter((line) => {
-    if (line.includes(ownSpelling) || keyNames.test(line)) return false;
+    if (line.includes(ownSpelling) || noSecrets.test(line)) return false;
     if (/\.(?:equals|compare|localeCompare)\(|Buffer\.compare|isDeepStrictEqual/.test(line)) return true;
     if (new RegExp(`\\.(?:includes|indexOf|lastIndexOf)\\((?:${operand}\\.)?${secret}\\)`).test(line))
       return true;
@@ -48,6 +54,8 @@ test.each([
   'if (shares.includes(share)) return;',
   'const same = presented.id === token.id;',
   'if (otp == attempt.otp)',
+  'if (fields.secret_id === found) return;',
+  'if (given.secretId !== role.secretId) return;',
 ])('%s would be found', (line) => {
   expect(findings(line)).toEqual([line]);
 });
@@ -83,4 +91,13 @@ test('tokens are found under a keyed hash of their text, never under the text', 
   expect(tokens!.text).toMatch(/createHmac\('sha256', this\.#salt\)/);
   // The record of a token is asked for by its name, which is such a hash.
   expect(tokens!.text).not.toMatch(/keyOf\.\w+\((?:id|presented\.id)\)/);
+});
+
+test('secret ids are found under a keyed hash of their text, never under the text', () => {
+  const files = sources('src/vault/auth/approle').filter(({ path }) => !path.endsWith('.test.ts'));
+  const [role] = files.filter(({ path }) => path.endsWith('/app-role.ts'));
+  expect(role!.text).toMatch(/function secretIdHmac[^]*createHmac\('sha256'/);
+  const keys = files.flatMap(({ text }) => [...text.matchAll(/keyOf\.secretId\(([^()]*(?:\([^()]*\))?)\)/g)]);
+  expect(keys.length).toBeGreaterThan(3);
+  for (const [, given] of keys) expect(given).toMatch(/, (?:found\.)?hmac$/);
 });

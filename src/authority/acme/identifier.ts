@@ -56,7 +56,7 @@ function domain(text: string): string {
   const refuse = (why: string) => rejected('malformed', why, { type: 'dns', value: text });
   if (parseIp(bare)) throw refuse('an IP address is an identifier of type ip');
   if (bare.includes('*')) throw refuse('a wildcard stands alone in the first label');
-  if (bare.endsWith('.') || !isHostname(bare) || asciiDomain(bare) === undefined) {
+  if (bare.endsWith('.') || !isHostname(bare) || 'badLabel' in asciiDomain(bare)) {
     throw refuse('it is no domain name');
   }
   if (bare.split('.').some((label) => label.startsWith('xn--') && !isProperlyEncoded(label))) {
