@@ -160,6 +160,6 @@ test('without the package that reaches an HSM, it names it', async () => {
   ).finished;
   expect(status).toBe(1);
   expect(stderr).toContain(
-    'seal "pkcs11" needs the package koffi, which is not installed; install it beside Capstan: npm install koffi@3',
+    'PKCS#11 needs the package koffi, which is not installed; install it beside Capstan: npm install koffi@3',
   );
 });

@@ -1,7 +1,7 @@
 import { buildCertificate, type Certificate } from '../x509/certificate.ts';
-import { generateKeyAsync, type KeySpec, type PrivateKey } from '../x509/key.ts';
+import { generateKeyAsync, type KeySpec } from '../x509/key.ts';
 import { type CertificateRequest, requestIsSelfConsistent } from '../x509/request.ts';
-import { type Signer, signerOf } from '../x509/signature.ts';
+import { type RemoteKey, type Signer, type SigningKey, signerOf } from '../x509/signature.ts';
 import { type AiaUrls, type CaRequest, noUrls } from './ca-request.ts';
 import { Draft } from './draft.ts';
 import { findKey, type Holdings } from './holdings.ts';
@@ -15,8 +15,8 @@ import { filledIn, issuerToSign, told } from './signing-issuer.ts';
 
 export type SignatureHash = 'SHA-256' | 'SHA-384' | 'SHA-512';
 
-/** A new key of this kind, or one that is there, by its reference. */
-export type WantedKey = { generate: KeySpec } | { existing: string };
+/** A new key of this kind, one that is there, by its reference, or one that lives elsewhere and is to be known here. */
+export type WantedKey = { generate: KeySpec } | { existing: string } | { remote: RemoteKey };
 
 /** How something is to be signed. */
 export interface SignatureWish {
@@ -27,7 +27,7 @@ export interface SignatureWish {
 }
 
 /** A signer that does as is wished, as far as `key` lets it. */
-export function caSigner(key: PrivateKey, { hash, pss }: SignatureWish): Signer {
+export function caSigner(key: SigningKey, { hash, pss }: SignatureWish): Signer {
   return key.spec.type === 'rsa' && pss ? signerOf(key, hash, 'PSS') : signerOf(key, hash);
 }
 
@@ -97,9 +97,10 @@ async function generateRoot(ledger: Ledger, request: RootRequest): Promise<Gener
   return result;
 }
 
-/** The key to make, made: undefined where one that is there is wanted. */
-export async function madeKey(ledger: Ledger, wanted: WantedKey) {
-  if (!('generate' in wanted)) return undefined;
+/** The key that is to be added, made where it has to be: undefined where one that is there is wanted. */
+export async function madeKey(ledger: Ledger, wanted: WantedKey): Promise<SigningKey | undefined> {
+  if ('existing' in wanted) return undefined;
+  if ('remote' in wanted) return wanted.remote;
   checkKeySpec(wanted.generate);
   return generateKeyAsync(wanted.generate, ledger.options.entropy);
 }

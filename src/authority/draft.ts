@@ -1,7 +1,8 @@
 import { uuid } from '../base/entropy.ts';
 import type { Batch } from '../store/store.ts';
 import type { Certificate } from '../x509/certificate.ts';
-import { type PrivateKey, samePublicKey } from '../x509/key.ts';
+import { samePublicKey } from '../x509/key.ts';
+import type { SigningKey } from '../x509/signature.ts';
 import { defaultKeyId, type Holdings, type Settings } from './holdings.ts';
 import { type CaKey, type Issuer, issuerUses, writeIssuer, writeKey } from './issuer.ts';
 import type { Ledger } from './ledger.ts';
@@ -34,7 +35,7 @@ export class Draft {
   }
 
   /** The key, and the issuers that were waiting for it are joined to it; or the one that is the same. */
-  addKey(privateKey: PrivateKey, name: string): { key: CaKey; existed: boolean } {
+  addKey(privateKey: SigningKey, name: string): { key: CaKey; existed: boolean } {
     const same = this.keyFor(privateKey.publicKey);
     if (same) return { key: same, existed: true };
     const key = { id: uuid(this.#ledger.options.entropy), name, privateKey, revision: 0 };

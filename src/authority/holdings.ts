@@ -1,7 +1,7 @@
 import type { Store } from '../store/store.ts';
 import { type AiaConfig, noUrls } from './ca-request.ts';
 import { type Chains, chainsAmong } from './chains.ts';
-import { type CaKey, type Issuer, readIssuer, readKey } from './issuer.ts';
+import { type CaKey, type Issuer, type RemoteKeys, readIssuer, readKey } from './issuer.ts';
 import { refused } from './refused.ts';
 import type { RevocationSettings } from './revocation-settings.ts';
 
@@ -80,7 +80,10 @@ function byReference<T extends { id: string; name: string }>(all: readonly T[]):
 }
 
 /** Reads the store anew; what has not changed since `before` is kept, and with it its key object. */
-export async function readHoldings(store: Store, prefix: string, before: Holdings): Promise<Holdings> {
+export async function readHoldings(
+  { store, prefix, remoteKeys }: { store: Store; prefix: string; remoteKeys: RemoteKeys },
+  before: Holdings,
+): Promise<Holdings> {
   const at = keysBelow(prefix);
   const [issuers, keys, settings] = await Promise.all([
     store.list({ prefix: at.issuers }),
@@ -102,7 +105,7 @@ export async function readHoldings(store: Store, prefix: string, before: Holding
     ),
     keys.map(
       ({ key, value, revision }) =>
-        kept(before.keyOf, key.slice(at.keys.length), revision) ?? readKey(value, revision),
+        kept(before.keyOf, key.slice(at.keys.length), revision) ?? readKey(value, revision, remoteKeys),
     ),
     settings ? (JSON.parse(settings.value.toString()) as Settings) : nothing.settings,
     settings?.revision ?? 0,

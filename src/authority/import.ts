@@ -1,10 +1,10 @@
 import { describeError, Fault } from '../base/fault.ts';
 import type { Batch } from '../store/store.ts';
 import { type Certificate, certificatePem, readCertificate } from '../x509/certificate.ts';
-import { type KeySpec, type PrivateKey, readPrivateKey } from '../x509/key.ts';
+import { type PrivateKey, readPrivateKey } from '../x509/key.ts';
 import { decodePem, encodePem, type PemBlock } from '../x509/pem.ts';
-import { signerOf, verifySignature } from '../x509/signature.ts';
-import { madeKey } from './ca-issuing.ts';
+import { type SigningKey, signerOf, verifySignature } from '../x509/signature.ts';
+import { madeKey, type WantedKey } from './ca-issuing.ts';
 import { Draft } from './draft.ts';
 import type { CaKey } from './issuer.ts';
 import { checkName } from './key-rules.ts';
@@ -34,7 +34,8 @@ export interface Imports {
   importBundle(pem: string, options: { keysAllowed: boolean }): Promise<Imported>;
   /** Takes in one private key. `existed`: it was here, and keeps its name. */
   importKey(pem: string, name: string): Promise<{ key: CaKey; existed: boolean }>;
-  generateKey(spec: KeySpec, name: string): Promise<CaKey>;
+  /** Makes a key, or takes up one that lives elsewhere. */
+  addNewKey(wanted: Exclude<WantedKey, { existing: string }>, name: string): Promise<CaKey>;
 }
 
 export function imports(ledger: Ledger): Imports {
@@ -61,8 +62,8 @@ export function imports(ledger: Ledger): Imports {
       if (!(await isWhole(key))) throw refused('import', torn);
       return addKey(ledger, key, name, [key]);
     },
-    generateKey: async (spec, name) => {
-      const made = await madeKey(ledger, { generate: spec });
+    addNewKey: async (wanted, name) => {
+      const made = await madeKey(ledger, wanted);
       return (await addKey(ledger, made!, name)).key;
     },
   };
@@ -76,7 +77,7 @@ function withMarks(ledger: Ledger, batch: Required<Batch>, keys: readonly Privat
 
 async function addKey(
   ledger: Ledger,
-  privateKey: PrivateKey,
+  privateKey: SigningKey,
   name: string,
   foreign: readonly PrivateKey[] = [],
 ) {

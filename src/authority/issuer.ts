@@ -1,6 +1,7 @@
 import { Fault } from '../base/fault.ts';
 import { type Certificate, certificatePem, readCertificate } from '../x509/certificate.ts';
-import { type PrivateKey, readPrivateKey, writePrivateKey } from '../x509/key.ts';
+import { type PublicKey, readPrivateKey, readPublicKey, writePrivateKey } from '../x509/key.ts';
+import { isRemote, type RemoteKey, type SigningKey } from '../x509/signature.ts';
 import type { AiaConfig } from './ca-request.ts';
 import type { BeyondIssuer } from './validity.ts';
 
@@ -31,13 +32,16 @@ export interface Issuer {
   revision: number;
 }
 
-/** A private key of the authority, kept as a key object. */
+/** A private key of the authority, kept as a key object, or one that lives elsewhere. */
 export interface CaKey {
   id: string;
   name: string;
-  privateKey: PrivateKey;
+  privateKey: SigningKey;
   revision: number;
 }
+
+/** Finds keys that live elsewhere by their references; whether one can be reached shows when it is to sign. */
+export type RemoteKeys = (reference: string, publicKey: PublicKey) => RemoteKey;
 
 interface IssuerRecord {
   id: string;
@@ -53,12 +57,13 @@ interface IssuerRecord {
   revokedAt?: number;
 }
 
-interface KeyRecord {
-  id: string;
-  name: string;
-  /** PKCS #8, PEM. The store is to seal it. */
-  privateKey: string;
-}
+type KeyRecord = { id: string; name: string } & (
+  | {
+      /** PKCS #8, PEM. The store is to seal it. */
+      privateKey: string;
+    }
+  | { remote: { reference: string /** SubjectPublicKeyInfo, base64. */; publicKey: string } }
+);
 
 export function writeIssuer({ revision: _revision, certificate, ...rest }: Issuer): Buffer {
   return Buffer.from(JSON.stringify({ ...rest, certificate: certificate.der.toString('base64') }));
@@ -82,14 +87,38 @@ export function readIssuer(value: Buffer, revision: number): Issuer {
 }
 
 export function writeKey({ id, name, privateKey }: Omit<CaKey, 'revision'>): Buffer {
-  const record: KeyRecord = { id, name, privateKey: writePrivateKey(privateKey, 'pkcs8') };
+  const record: KeyRecord = isRemote(privateKey)
+    ? {
+        ...{ id, name },
+        remote: {
+          reference: privateKey.reference,
+          publicKey: privateKey.publicKey.spki.toString('base64'),
+        },
+      }
+    : { id, name, privateKey: writePrivateKey(privateKey, 'pkcs8') };
   return Buffer.from(JSON.stringify(record));
 }
 
-export function readKey(value: Buffer, revision: number): CaKey {
+export function readKey(value: Buffer, revision: number, remoteKeys: RemoteKeys): CaKey {
   const record = parse(value, 'key') as KeyRecord;
-  return { ...record, privateKey: readPrivateKey(record.privateKey), revision };
+  const { id, name } = record;
+  if (!('remote' in record)) return { id, name, privateKey: readPrivateKey(record.privateKey), revision };
+  const { reference, publicKey } = record.remote;
+  const privateKey = remoteKeys(reference, readPublicKey(Buffer.from(publicKey, 'base64')));
+  return { id, name, privateKey, revision };
 }
+
+/** For an authority that was given none: what it has of them cannot sign. */
+export const noRemoteKeys: RemoteKeys = (reference, publicKey) => ({
+  ...{ reference, publicKey, spec: publicKey.spec },
+  sign() {
+    throw new Fault('this key lives elsewhere, and nothing here reaches it', {
+      code: 'authority.key.remote',
+      blame: 'operator',
+      fix: 'open the store with the program that made the key',
+    });
+  },
+});
 
 /** The message says what, never what stands in it: it may be a key. */
 function parse(value: Buffer, what: string): unknown {

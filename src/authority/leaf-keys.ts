@@ -1,7 +1,7 @@
 import { Fault } from '../base/fault.ts';
-import type { Curve, KeySpec, MldsaLevel, PrivateKey } from '../x509/key.ts';
+import type { Curve, KeySpec, MldsaLevel } from '../x509/key.ts';
 import type { CertificateRequest } from '../x509/request.ts';
-import { type NewHash, type Signer, signerOf } from '../x509/signature.ts';
+import { type NewHash, type Signer, type SigningKey, signerOf } from '../x509/signature.ts';
 import { refused } from './refused.ts';
 import { type Role, settleKey } from './role.ts';
 
@@ -97,7 +97,7 @@ function specFor({ key_type, key_bits }: Pick<Role, 'key_type' | 'key_bits'>): K
  *
  * @throws Fault `authority.role` for a hash that is none
  */
-export function leafSigner(key: PrivateKey, { signature_bits: bits, use_pss: pss }: Role): Signer {
+export function leafSigner(key: SigningKey, { signature_bits: bits, use_pss: pss }: Role): Signer {
   const hash = hashOfBits[bits];
   if (bits !== 0 && !hash) throw refused('role', `unsupported hash signature algorithm: ${bits}`);
   return key.spec.type === 'rsa' ? signerOf(key, hash, pss ? 'PSS' : 'PKCS#1 v1.5') : signerOf(key);

@@ -6,6 +6,7 @@ import type { Batch, Store } from '../store/store.ts';
 import { type Certificate, newSerial, serialText } from '../x509/certificate.ts';
 import type { AiaUrls } from './ca-request.ts';
 import { type Holdings, keysBelow, nothing, readHoldings, type Settings } from './holdings.ts';
+import { noRemoteKeys, type RemoteKeys } from './issuer.ts';
 import type { Circumstances } from './issuing-rules.ts';
 import type { TtlLimits } from './validity.ts';
 
@@ -18,6 +19,8 @@ export interface AuthorityOptions {
   limits: () => TtlLimits;
   /** What must hold in the store for anything written here to count. */
   guard: () => { key: string; revision: number };
+  /** None where all keys are made and kept here. */
+  remoteKeys?: RemoteKeys;
   /** Tells what other nodes change; none where nobody else writes to the store. */
   following?: Following;
 }
@@ -75,9 +78,9 @@ export class Ledger {
 
   /** Reads what is known anew; what wrote an issuer, a key or a setting calls it. */
   reload(): Promise<void> {
-    const { store, prefix } = this.options;
+    const { store, prefix, remoteKeys = noRemoteKeys } = this.options;
     const read = async () => {
-      this.#holdings = await readHoldings(store, prefix, this.#holdings);
+      this.#holdings = await readHoldings({ store, prefix, remoteKeys }, this.#holdings);
     };
     this.#reading = this.#reading.then(read, read);
     return this.#reading;

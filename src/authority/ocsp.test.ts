@@ -4,7 +4,7 @@ import { type AuthorityFixture, authorityFixture } from '../../test/support/auth
 import { hourMs } from '../base/duration.ts';
 import { type Certificate, certificatePem, serialText } from '../x509/certificate.ts';
 import { tags, writeDer } from '../x509/der.ts';
-import { writePrivateKey } from '../x509/key.ts';
+import { type PrivateKey, writePrivateKey } from '../x509/key.ts';
 import { buildOcspRequest } from '../x509/ocsp-request.ts';
 import { type OcspResponse, readOcspResponse } from '../x509/ocsp-response.ts';
 import { oids } from '../x509/oid.ts';
@@ -136,7 +136,7 @@ test('after an import nobody can say what a key has signed: unknown serials coun
   const elsewhere = await authorityFixture('ocsp elsewhere');
   const key = authority.key(authority.issuer('default').keyId!);
   await elsewhere.authority.importBundle(
-    `${certificatePem(root)}${writePrivateKey(key.privateKey, 'pkcs8')}`,
+    `${certificatePem(root)}${writePrivateKey(key.privateKey as PrivateKey, 'pkcs8')}`,
     { keysAllowed: true },
   );
   const { der } = await elsewhere.authority.ocsp.answer(buildOcspRequest(never, root));

@@ -1,6 +1,6 @@
 import type { Certificate } from '../x509/certificate.ts';
-import type { KeySpec, PrivateKey } from '../x509/key.ts';
-import { type Signer, signatureAlgorithm, signerOf } from '../x509/signature.ts';
+import type { KeySpec } from '../x509/key.ts';
+import { type Signer, type SigningKey, signatureAlgorithm, signerOf } from '../x509/signature.ts';
 import type { SignatureHash } from './ca-issuing.ts';
 import type { Issuer } from './issuer.ts';
 import { refused } from './refused.ts';
@@ -63,7 +63,7 @@ export function rootsOwnAlgorithm({ signatureAlgorithm: identifier }: Certificat
 }
 
 /** What signs an issuer's CRLs with its key. */
-export function revocationSigner({ revocationAlgorithm }: Issuer, key: PrivateKey): Signer {
+export function revocationSigner({ revocationAlgorithm }: Issuer, key: SigningKey): Signer {
   const found = algorithms.find(({ name }) => name === revocationAlgorithm);
   return found?.pss ? signerOf(key, found.hash, 'PSS') : signerOf(key, found?.hash);
 }

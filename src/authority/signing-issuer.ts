@@ -1,5 +1,5 @@
 import { Fault } from '../base/fault.ts';
-import type { PrivateKey } from '../x509/key.ts';
+import type { SigningKey } from '../x509/signature.ts';
 import { type AiaConfig, type AiaUrls, noUrls } from './ca-request.ts';
 import { findIssuer, type Holdings, issuerKey } from './holdings.ts';
 import type { Issuer, IssuerUse } from './issuer.ts';
@@ -7,7 +7,7 @@ import { refused } from './refused.ts';
 
 export interface SigningIssuer {
   issuer: Issuer;
-  privateKey: PrivateKey;
+  privateKey: SigningKey;
   /** What its certificates say of it, templates filled in. */
   urls: AiaUrls;
 }

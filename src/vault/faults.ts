@@ -83,6 +83,7 @@ const statuses: Readonly<Record<string, number>> = {
   'vault.quota': 429,
   'vault.sealed': 503,
   'vault.seal.away': 503,
+  'vault.managed-key.away': 503,
   'authority.crl.absent': 500,
   'authority.issuer.absent': 500,
   'authority.issuer.keyless': 500,

@@ -18,6 +18,7 @@ import { cubbyholeRoutes } from './cubbyhole/cubbyhole-routes.ts';
 import { ensureDevRoot } from './dev-root.ts';
 import { leaseRoutes } from './lease/lease-routes.ts';
 import { type Leases, LeaseTable } from './lease/leases.ts';
+import { type KmsLibraries, type ManagedKeys, openManagedKeys } from './managed-keys/managed-keys.ts';
 import { type InFlight, meteredCore } from './metered-core.ts';
 import { fixedMount } from './mount/fixed-mount.ts';
 import { leaseLimits } from './mount/mount.ts';
@@ -32,6 +33,7 @@ import { auditRoutes } from './sys/audit-routes.ts';
 import { authRoutes } from './sys/auth-routes.ts';
 import { capabilityRoutes } from './sys/capability-routes.ts';
 import type { Diagnostics } from './sys/diagnostics.ts';
+import { managedKeyRoutes } from './sys/managed-key-routes.ts';
 import { mountRoutes } from './sys/mount-routes.ts';
 import { operationRoutes } from './sys/operation-routes.ts';
 import { policyRoutes } from './sys/policy-routes.ts';
@@ -56,6 +58,7 @@ export const systemRoutes = [
   ...auditRoutes,
   ...operationRoutes,
   ...quotaRoutes,
+  ...managedKeyRoutes,
   ...leaseRoutes,
   ...wrappingRoutes,
 ];
@@ -75,6 +78,8 @@ export interface VaultWorld {
   metrics?: Metrics;
   /** How it looks at its own process and machine; what asks for that is not served where absent. */
   diagnostics?: Diagnostics;
+  /** Ways to HSMs, for managed keys; none where absent. */
+  kmsLibraries?: KmsLibraries;
   /** What Kubernetes tells the pod that this runs in; what this machine tells where absent. */
   podFile?: PodFile;
 }
@@ -170,6 +175,7 @@ interface Parts {
   leases: Leases;
   auditor: Auditor;
   quotas: Quotas;
+  managedKeys: ManagedKeys;
   held: Cubbyhole;
   wrapping: Wrapping;
 }
@@ -191,6 +197,7 @@ async function openParts(around: Around, mounts: () => Mounts): Promise<Parts> {
     leases,
     auditor: await openAuditor(around),
     quotas: await openQuotas({ ...around, mountOf: (path) => mounts().match(path)?.mounted.mount.path }),
+    managedKeys: await openManagedKeys({ ...around, mounts: () => mounts().all('secret') }),
     held,
     wrapping: responseWrapper({ tokens, held, clock }),
   };
@@ -203,11 +210,11 @@ interface Late {
 }
 
 async function openMountTable(around: Around, parts: Parts, late: Late): Promise<Mounts> {
-  const { tokens, leases } = parts;
+  const { tokens, leases, managedKeys } = parts;
   return openMounts({
     ...around,
     engines: {
-      secret: { pki: pkiEngine(around) },
+      secret: { pki: pkiEngine({ ...around, managedKeys }) },
       auth: authMethods({
         ...around,
         tokens,

@@ -16,6 +16,31 @@ export interface Signer {
   sign(bytes: Uint8Array): Buffer | Promise<Buffer>;
 }
 
+/** A private key that lives elsewhere, such as in an HSM, never comes here and signs there: ECDSA or RSA. */
+export interface RemoteKey {
+  readonly spec: KeySpec;
+  readonly publicKey: PublicKey;
+  /** What finds it again; the store keeps that in a key's place. */
+  readonly reference: string;
+  /** The one that it signs with whatever is asked for; absent where it can both. */
+  readonly padding?: Padding | undefined;
+  /** ECDSA's answer is DER, as in certificates. */
+  sign(bytes: Uint8Array, how: RemoteSignature): Promise<Buffer>;
+}
+
+export interface RemoteSignature {
+  hash: NewHash;
+  /** For RSA. */
+  padding: Padding;
+}
+
+/** A private key, here or elsewhere. */
+export type SigningKey = PrivateKey | RemoteKey;
+
+export function isRemote(key: SigningKey): key is RemoteKey {
+  return 'reference' in key;
+}
+
 /** What an AlgorithmIdentifier of a signature asks for. */
 export interface SignatureAlgorithm {
   /** As Go names it: `ECDSA-SHA256`, `SHA256-RSA`, `SHA256-RSAPSS`, `Ed25519`. */
@@ -156,15 +181,16 @@ const signAsync = promisify(
 export type Padding = 'PKCS#1 v1.5' | 'PSS';
 
 /**
- * A signer over a private key. P-256, P-224 and Ed25519 sign at once, in some 30 µs; the others take a
+ * A signer over a private key. Here P-256, P-224 and Ed25519 sign at once, in some 30 µs; the others take a
  * millisecond or more and sign off the main thread. Ed25519 and ML-DSA take no `hash`, RSA alone a `padding`.
  */
 export function signerOf(
-  key: PrivateKey,
+  key: SigningKey,
   hash: NewHash = defaultHash(key.spec),
   padding: Padding = 'PKCS#1 v1.5',
 ): Signer {
   const { spec, publicKey } = key;
+  if (isRemote(key)) return remoteSigner(key, { hash, padding: key.padding ?? padding });
   if (spec.type === 'ed25519') {
     return { publicKey, algorithm: ed25519Algorithm, sign: (bytes) => sign(undefined, bytes, key.key) };
   }
@@ -186,6 +212,15 @@ export function signerOf(
     publicKey,
     algorithm: ecdsaAlgorithm[hash],
     sign: atOnce ? (bytes) => sign(name, bytes, key.key) : (bytes) => signAsync(name, bytes, key.key),
+  };
+}
+
+function remoteSigner(key: RemoteKey, how: RemoteSignature): Signer {
+  const rsa = how.padding === 'PSS' ? pssAlgorithm : rsaAlgorithm;
+  return {
+    publicKey: key.publicKey,
+    algorithm: (key.spec.type === 'rsa' ? rsa : ecdsaAlgorithm)[how.hash],
+    sign: (bytes) => key.sign(bytes, how),
   };
 }
 

@@ -4,9 +4,10 @@ import type { Entropy } from '../../base/entropy.ts';
 import { describeError } from '../../base/fault.ts';
 import { SecretText } from '../../base/secret.ts';
 import type { AutoSeal } from '../../vault/seal/auto-seal.ts';
-import type { MechanismName, OaepHash, Pkcs11Settings } from '../../vault/seal/pkcs11/pkcs11-seal.ts';
+import type { MechanismName, OaepHash, Pkcs11Settings } from '../../vault/seal/pkcs11-seal.ts';
 import { configFault, flag, type Settings, text } from './config-blocks.ts';
 import { variable } from './environment.ts';
+import type { Pkcs11Libraries } from './pkcs11-libraries.ts';
 
 /** `seal "pkcs11"`: the PIN as it is written, `file:///path` included. */
 export interface Pkcs11Config extends Pkcs11Settings {
@@ -82,13 +83,12 @@ function hashOf(seal: Settings, name: string): OaepHash {
 /** @throws Fault `cli.config`, `vault.seal.config` */
 export async function openPkcs11(
   { lib, pin, ...settings }: Pkcs11Config,
-  { folder, entropy }: { folder: string; entropy: Entropy },
+  { folder, entropy, libraries }: { folder: string; entropy: Entropy; libraries: Pkcs11Libraries },
 ): Promise<AutoSeal> {
-  const { openCryptoki } = await import('../../vault/seal/pkcs11/cryptoki.ts');
-  const { pkcs11Seal } = await import('../../vault/seal/pkcs11/pkcs11-seal.ts');
+  const { pkcs11Seal } = await import('../../vault/seal/pkcs11-seal.ts');
   const written = pin.reveal();
   const read = written.startsWith('file://') ? readPin(resolve(folder, written.slice(7))) : pin;
-  return pkcs11Seal(await openCryptoki(resolve(folder, lib)), { ...settings, pin: read }, entropy);
+  return pkcs11Seal(await libraries.load(lib), { ...settings, pin: read }, entropy);
 }
 
 function readPin(path: string): SecretText {

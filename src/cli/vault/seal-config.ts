@@ -10,6 +10,7 @@ import type { StaticKey } from '../../vault/seal/static-seal.ts';
 import { configFault, flag, refuseRest, required, type Settings, stanzas, text } from './config-blocks.ts';
 import { variable } from './environment.ts';
 import { type Pkcs11Config, readPkcs11 } from './pkcs11-config.ts';
+import type { Pkcs11Libraries } from './pkcs11-libraries.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -128,6 +129,7 @@ export interface SealSurroundings {
   clock: Clock;
   entropy: Entropy;
   log: Log;
+  libraries: Pkcs11Libraries;
 }
 
 /** The seal itself. @throws Fault `cli.config`, `vault.seal.config` */

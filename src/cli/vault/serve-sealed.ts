@@ -13,7 +13,9 @@ import { version } from '../version.ts';
 import { sinks } from './audit-sinks.ts';
 import { configFault } from './config-blocks.ts';
 import { processMetrics, systemDiagnostics } from './diagnostics.ts';
+import { openKmsLibraries } from './kms-libraries.ts';
 import type { TlsConfig } from './listener-config.ts';
+import { pkcs11Libraries } from './pkcs11-libraries.ts';
 import { openSeal } from './seal-config.ts';
 import { readServerConfig, type ServerConfig } from './server-config.ts';
 import { serverLog } from './server-log.ts';
@@ -33,7 +35,8 @@ export async function serveSealed(
   const { startSealedVault } = await import('../../vault/seal/sealed-server.ts');
   const store = await openStorage(config.storage, cwd);
   try {
-    const at = { folder: cwd, env, clock, entropy, log };
+    const libraries = pkcs11Libraries(cwd);
+    const at = { folder: cwd, env, clock, entropy, log, libraries };
     const autoSeal = config.seal && (await openSeal(config.seal, at));
     const formerSeal = config.formerSeal && (await openSeal(config.formerSeal, at));
     const listeners = config.listeners.map(({ at, tls, limits }) => ({
@@ -47,6 +50,7 @@ export async function serveSealed(
       metrics: processMetrics(),
       diagnostics: systemDiagnostics(clock),
       dialer: systemDialer,
+      kmsLibraries: openKmsLibraries(config.kmsLibraries, libraries),
     });
     const deaf = context.onHangup?.(() => {
       written.reopen();

@@ -22,6 +22,7 @@ ui = false
       },
     ],
     storage: { path: '/var/lib/capstan' },
+    kmsLibraries: [],
     apiAddress: 'http://127.0.0.1:8300',
     logLevel: 'warn',
     logFormat: 'json',

@@ -1,5 +1,6 @@
 import type { LogFormat } from '../../base/log.ts';
 import { configFault, mustBe, readBlocks, refuseRest, stanza, stanzas, text } from './config-blocks.ts';
+import { type KmsLibraryConfig, readKmsLibraries } from './kms-libraries.ts';
 import { type ListenerConfig, listenerTypes, readListener } from './listener-config.ts';
 import { readSeals, type Seals } from './seal-config.ts';
 import { readStorage, type StorageConfig, storageTypes } from './storage.ts';
@@ -9,6 +10,7 @@ export interface ServerConfig extends Seals {
   /** At least one. */
   listeners: readonly ListenerConfig[];
   storage: StorageConfig;
+  kmsLibraries: readonly KmsLibraryConfig[];
   apiAddress: string | undefined;
   logLevel: string | undefined;
   logFormat: LogFormat;
@@ -36,6 +38,7 @@ export function readServerConfig(
     listeners: listeners.map(readListener),
     storage: readStorage(storage, env),
     ...readSeals(top, env),
+    kmsLibraries: readKmsLibraries(top),
     apiAddress: text(top, 'api_addr'),
     logLevel: text(top, 'log_level'),
     logFormat: logFormat(text(top, 'log_format')),

@@ -82,6 +82,9 @@ export function wrapError(error: unknown): HttpAnswer {
   if (error.code === 'vault.seal.away') {
     return errorAnswer(status, "the seal is out of reach: the server's log tells why");
   }
+  if (error.code === 'vault.managed-key.away') {
+    return errorAnswer(status, "the managed key is out of reach: the server's log tells why");
+  }
   if (status >= 500 && error.blame !== 'caller') return errorAnswer(status, 'internal error');
   // Vault's own words stand alone; what other rooms find comes with its mend.
   return errorAnswer(status, error.code.startsWith('vault.') ? error.message : describeError(error));

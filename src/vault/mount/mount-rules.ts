@@ -32,6 +32,7 @@ const listFields = {
   audit_non_hmac_response_keys: 'commaList',
   passthrough_request_headers: 'commaList',
   allowed_response_headers: 'commaList',
+  allowed_managed_keys: 'commaList',
 } as const satisfies Record<MountList, FieldKind>;
 
 /** What `config` in there may hold. */

@@ -25,7 +25,8 @@ export interface Mount {
 }
 
 /**
- * Settings that are lists, under Vault's names. Audit devices show the fields of the first two as they are. The headers
+ * Settings that are lists, under Vault's names. Audit devices show the fields of the first two as they are. Keys in HSMs
+ * are for the mounts that list them, and for all where they say so. The headers
  * are kept for clients that set them: here an engine sees all that it asks for, and what it answers goes out, untuned.
  */
 export const mountLists = [
@@ -33,6 +34,7 @@ export const mountLists = [
   'audit_non_hmac_response_keys',
   'passthrough_request_headers',
   'allowed_response_headers',
+  'allowed_managed_keys',
 ] as const;
 export type MountList = (typeof mountLists)[number];
 

@@ -10,7 +10,7 @@ import type { FieldTable, FieldValues } from '../routing/fields.ts';
 import type { Answer, Route } from '../routing/route.ts';
 import { type AnswerFormat, caFields, readCaRequest, readFormat, readSignatureWish } from './ca-fields.ts';
 import { lacksUrls, lacksUrlsWarning } from './url-warning.ts';
-import { checkKeyKind, keyFields, readWantedKey } from './wanted-key.ts';
+import { checkKeyKind, keyFields, type PkiContext, readWantedKey } from './wanted-key.ts';
 import { signingIssuer, writtenKey } from './written.ts';
 
 const { max_path_length: _, permitted_dns_domains: __, ...requestedFields } = caFields;
@@ -27,9 +27,9 @@ const selfIssuedFields = {
 } as const satisfies FieldTable;
 
 /** Intermediate CAs whose certificates others sign, and others' CAs that are signed here. */
-export const intermediateRoutes: readonly Route<Authority>[] = [
+export const intermediateRoutes: readonly Route<PkiContext>[] = [
   ...['intermediate/generate/:exported', 'issuers/generate/intermediate/:exported'].map((path) =>
-    defineRoute<Authority, typeof requestFields>(path, {
+    defineRoute<PkiContext, typeof requestFields>(path, {
       fields: requestFields,
       on: {
         update: (authority, { fields, captures }) => generateRequest(authority, captures.exported!, fields),
@@ -57,7 +57,7 @@ export const intermediateRoutes: readonly Route<Authority>[] = [
 ];
 
 async function generateRequest(
-  authority: Authority,
+  authority: PkiContext,
   kind: string,
   fields: FieldValues<typeof requestFields>,
 ): Promise<Answer> {
@@ -66,7 +66,7 @@ async function generateRequest(
   const { csr, key } = await authority.generateRequest({
     ...readCaRequest(fields),
     ...readSignatureWish(fields),
-    key: readWantedKey(authority, kind, fields),
+    key: await readWantedKey(authority, kind, fields),
     keyName: fields.key_name ?? '',
     addBasicConstraints: fields.add_basic_constraints ?? false,
   });

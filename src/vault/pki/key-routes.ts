@@ -1,22 +1,24 @@
-import type { Authority } from '../../authority/authority.ts';
 import type { CaKey } from '../../authority/issuer.ts';
 import { Fault } from '../../base/fault.ts';
 import { type KeySpec, keyIdentifier } from '../../x509/key.ts';
+import { isRemote } from '../../x509/signature.ts';
 import { invalidRequest } from '../faults.ts';
 import { defineRoute } from '../routing/define-route.ts';
 import type { FieldTable, FieldValues } from '../routing/fields.ts';
 import type { Answer, Route } from '../routing/route.ts';
 import { readKeySpec } from './ca-fields.ts';
 import { tooShort } from './import-routes.ts';
+import { managedKeyNames, obtainKey, type PkiContext } from './wanted-key.ts';
 import { writtenKey } from './written.ts';
 
 const pageFields = { after: 'text', limit: 'integer' } as const satisfies FieldTable;
 const nameFields = { key_name: 'text' } as const satisfies FieldTable;
 const importFields = { ...nameFields, pem_bundle: 'text' } as const satisfies FieldTable;
 const generateFields = { ...nameFields, key_type: 'text', key_bits: 'integer' } as const satisfies FieldTable;
+const kmsFields = { ...generateFields, ...managedKeyNames } as const satisfies FieldTable;
 
 /** Which keys there are: never the keys themselves, save one that is made to be exported. */
-export const keyRoutes: readonly Route<Authority>[] = [
+export const keyRoutes: readonly Route<PkiContext>[] = [
   defineRoute('keys', {
     fields: pageFields,
     on: { list: (authority, { fields }) => listKeys(authority, fields) },
@@ -37,12 +39,12 @@ export const keyRoutes: readonly Route<Authority>[] = [
     },
   }),
   defineRoute('keys/generate/kms', {
-    fields: generateFields,
+    fields: kmsFields,
     on: {
-      update: () => {
-        throw invalidRequest(
-          'Unknown type of key to generate: keys of a KMS are not supported; use internal or exported',
-        );
+      update: async (authority, { fields }) => {
+        const name = newName(fields.key_name);
+        const remote = await obtainKey(authority, fields);
+        return { data: describe(await authority.addNewKey({ remote }, name)) };
       },
     },
   }),
@@ -53,7 +55,7 @@ export const keyRoutes: readonly Route<Authority>[] = [
   defineRoute('key/:key_ref', {
     fields: nameFields,
     on: {
-      read: (authority, { captures }) => readKey(authority.key(captures.key_ref!)),
+      read: (authority, { captures }) => readKey(authority, authority.key(captures.key_ref!)),
       update: (authority, { captures, fields }) => renameKey(authority, captures.key_ref!, fields.key_name),
       delete: (authority, { captures }) => deleteKey(authority, captures.key_ref!),
     },
@@ -61,7 +63,7 @@ export const keyRoutes: readonly Route<Authority>[] = [
 ];
 
 function listKeys(
-  authority: Authority,
+  authority: PkiContext,
   { after = '', limit = 0 }: { after?: string; limit?: number },
 ): Answer {
   const keys = authority
@@ -73,9 +75,12 @@ function listKeys(
   return { data: { key_info: Object.fromEntries(info), keys: keys.map(({ id }) => id) } };
 }
 
-async function generateKey(authority: Authority, fields: FieldValues<typeof generateFields>): Promise<CaKey> {
+async function generateKey(
+  authority: PkiContext,
+  fields: FieldValues<typeof generateFields>,
+): Promise<CaKey> {
   const name = newName(fields.key_name);
-  return authority.generateKey(spec(fields), name);
+  return authority.addNewKey({ generate: spec(fields) }, name);
 }
 
 function spec({ key_type, key_bits }: FieldValues<typeof generateFields>): KeySpec {
@@ -94,7 +99,7 @@ function newName(given: string | undefined): string {
 }
 
 async function importKey(
-  authority: Authority,
+  authority: PkiContext,
   { pem_bundle: pem = '', key_name }: FieldValues<typeof importFields>,
 ): Promise<Answer> {
   const name = newName(key_name);
@@ -104,7 +109,7 @@ async function importKey(
   return { data: describe(key), warnings };
 }
 
-async function renameKey(authority: Authority, reference: string, name = ''): Promise<Answer> {
+async function renameKey(authority: PkiContext, reference: string, name = ''): Promise<Answer> {
   if (name !== '' && !/^\w([\w.-]*\w)?$/.test(name)) {
     throw invalidRequest('new key name outside of valid character limits');
   }
@@ -113,7 +118,7 @@ async function renameKey(authority: Authority, reference: string, name = ''): Pr
   return { data: describe(key), warnings: name === '' ? [warning] : [] };
 }
 
-async function deleteKey(authority: Authority, reference: string): Promise<Answer | undefined> {
+async function deleteKey(authority: PkiContext, reference: string): Promise<Answer | undefined> {
   const deleted = await authority.deleteKey(reference);
   if (!deleted?.wasDefault) return undefined;
   const warning =
@@ -126,7 +131,11 @@ function describe({ id, name, privateKey }: CaKey) {
   return { key_id: id, key_name: name, key_type: privateKey.spec.type };
 }
 
-function readKey(key: CaKey): Answer {
+function readKey({ managedKeys }: PkiContext, key: CaKey): Answer {
   const identifier = keyIdentifier(key.privateKey.publicKey).toString('hex');
-  return { data: { ...describe(key), subject_key_id: identifier.replaceAll(/..(?=.)/g, '$&:') } };
+  const data = { ...describe(key), subject_key_id: identifier.replaceAll(/..(?=.)/g, '$&:') };
+  if (!isRemote(key.privateKey)) return { data };
+  const { reference } = key.privateKey;
+  const { name = '' } = managedKeys.described(reference) ?? {};
+  return { data: { ...data, managed_key_id: reference, managed_key_name: name } };
 }

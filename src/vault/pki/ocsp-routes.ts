@@ -60,7 +60,7 @@ async function answered(authority: Authority, request: Buffer): Promise<OcspAnsw
     return await authority.ocsp.answer(request);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    const status = error.code.startsWith('store.') ? 'try later' : 'internal error';
+    const status = /^(store|vault\.managed-key)\./.test(error.code) ? 'try later' : 'internal error';
     return { status, der: ocspError(status) };
   }
 }

@@ -9,6 +9,7 @@ import { acmeAccountRoutes } from '../acme/acme-account-routes.ts';
 import { acmeManagementRoutes } from '../acme/acme-management-routes.ts';
 import { acmeRoutes } from '../acme/acme-routes.ts';
 import { dialingProber } from '../acme/dialing-prober.ts';
+import type { ManagedKeys } from '../managed-keys/managed-keys.ts';
 import { leaseLimits } from '../mount/mount.ts';
 import type { EngineMaker } from '../mount/mounts.ts';
 import { engine } from '../routing/route.ts';
@@ -31,6 +32,7 @@ import { roleRoutes } from './role-routes.ts';
 import { rootRoutes } from './root-routes.ts';
 import { tidyRoutes } from './tidy-routes.ts';
 import { urlRoutes } from './url-routes.ts';
+import type { PkiContext } from './wanted-key.ts';
 
 export const pkiRoutes = [
   ...rootRoutes,
@@ -64,25 +66,32 @@ export interface PkiEngineOptions {
   log: Log;
   /** How ACME's challenges are tried. */
   dialer: Dialer;
+  managedKeys: ManagedKeys;
 }
 
 /** Makes the engine of type `pki`: Vault's paths over an authority of the mount's own. */
-export function pkiEngine({ dialer, ...options }: PkiEngineOptions): EngineMaker {
+export function pkiEngine({ dialer, managedKeys, ...options }: PkiEngineOptions): EngineMaker {
   const prober = dialingProber(dialer);
   return async (mount) => {
+    const keys = managedKeys.forMount(() => mount.current());
     const place = {
       ...options,
       prefix: mount.prefix,
       limits: () => leaseLimits(mount.current()),
       guard: () => mount.guard(),
       following: mount.following,
+      remoteKeys: keys.remoteKeys,
     };
     const authority = await openAuthority(place);
     const acme = openAcme({ ...place, authority, prober });
     mount.whenItLeaves(() => void acme.close());
     const tidier = await authority.openTidier((buffers) => acme.tidy(buffers));
     mount.whenItLeaves(() => tidier.close());
-    const parts = [engine(pkiRoutes, authority), engine(tidyRoutes, tidier), engine(pkiAcmeRoutes, acme)];
+    const parts = [
+      engine<PkiContext>(pkiRoutes, { ...authority, managedKeys: keys }),
+      engine(tidyRoutes, tidier),
+      engine(pkiAcmeRoutes, acme),
+    ];
     return {
       routes: parts.flatMap(({ routes }) => routes),
       revokeLease: (internal) => revokeLeased(authority, internal, options.clock.now()),

@@ -7,7 +7,7 @@ import type { FieldTable, FieldValues } from '../routing/fields.ts';
 import type { Answer, Caller, Captures, Route } from '../routing/route.ts';
 import { type AnswerFormat, caFields, readCaRequest, readFormat, readSignatureWish } from './ca-fields.ts';
 import { renewalWarnings } from './renewal-warning.ts';
-import { checkKeyKind, keyFields, readWantedKey } from './wanted-key.ts';
+import { checkKeyKind, keyFields, type PkiContext, readWantedKey } from './wanted-key.ts';
 import { readCsr, signingIssuer, written, writtenKey } from './written.ts';
 
 const rootFields = {
@@ -25,7 +25,7 @@ const intermediateFields = {
   enforce_leaf_not_after_behavior: 'boolean',
 } as const satisfies FieldTable;
 
-export const rootRoutes: readonly Route<Authority>[] = [
+export const rootRoutes: readonly Route<PkiContext>[] = [
   defineRoute('root/generate/:exported', {
     fields: rootFields,
     on: { update: (authority, given) => generateRoot(authority, given) },
@@ -64,7 +64,7 @@ interface RootGiven {
 }
 
 async function generateRoot(
-  authority: Authority,
+  authority: PkiContext,
   { fields, captures }: RootGiven,
   issuerName = fields.issuer_name,
 ): Promise<Answer> {
@@ -74,7 +74,7 @@ async function generateRoot(
   const root = await authority.generateRoot({
     ...readCaRequest(fields),
     ...readSignatureWish(fields),
-    key: readWantedKey(authority, kind, fields),
+    key: await readWantedKey(authority, kind, fields),
     keyName: fields.key_name ?? '',
     issuerName: issuerName ?? '',
   });

@@ -2,9 +2,10 @@ import type { Authority } from '../../authority/authority.ts';
 import { barePem, type Issuer } from '../../authority/issuer.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Certificate } from '../../x509/certificate.ts';
-import { type PrivateKey, writePrivateKey } from '../../x509/key.ts';
+import { writePrivateKey } from '../../x509/key.ts';
 import { decodePem } from '../../x509/pem.ts';
 import { type CertificateRequest, readRequest } from '../../x509/request.ts';
+import { isRemote, type SigningKey } from '../../x509/signature.ts';
 import { failed, invalidRequest } from '../faults.ts';
 import type { AnswerFormat } from './ca-fields.ts';
 
@@ -13,7 +14,7 @@ export function written(certificate: Certificate, format: AnswerFormat): string 
 }
 
 /** A private key as an answer holds it. `keyFormat`: `pkcs8`, or what else means the form that is its kind's own. */
-export function writtenKey(key: PrivateKey, format: AnswerFormat, keyFormat = 'der') {
+export function writtenKey(key: SigningKey, format: AnswerFormat, keyFormat = 'der') {
   const pem = privateKeyPem(key, keyFormat === 'pkcs8');
   return {
     private_key: format === 'der' ? decodePem(pem)[0]!.bytes.toString('base64') : pem,
@@ -21,7 +22,8 @@ export function writtenKey(key: PrivateKey, format: AnswerFormat, keyFormat = 'd
   };
 }
 
-export function privateKeyPem(key: PrivateKey, pkcs8: boolean): string {
+export function privateKeyPem(key: SigningKey, pkcs8: boolean): string {
+  if (isRemote(key)) throw invalidRequest('a managed key cannot be exported');
   return writePrivateKey(key, pkcs8 ? 'pkcs8' : 'traditional').trimEnd();
 }
 

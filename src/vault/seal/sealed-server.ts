@@ -19,6 +19,7 @@ import {
   tlsOptions,
   vaultListener,
 } from '../http/vault-listener.ts';
+import type { KmsLibraries } from '../managed-keys/managed-keys.ts';
 import { openVault } from '../open-vault.ts';
 import type { Diagnostics } from '../sys/diagnostics.ts';
 import { statusPaths } from '../sys/status.ts';
@@ -44,6 +45,8 @@ export interface SealedServerOptions extends SealWorld {
   diagnostics?: Diagnostics;
   /** How ACME's challenges are tried. */
   dialer: Dialer;
+  /** See `VaultOptions`. */
+  kmsLibraries?: KmsLibraries;
 }
 
 export interface SealedServer {
@@ -64,8 +67,12 @@ export interface SealedServer {
  */
 export async function startSealedVault(options: SealedServerOptions): Promise<SealedServer> {
   const { store, clock, entropy, log, openSink, dialer, autoSeal, formerSeal } = options;
-  const { metrics, diagnostics } = options;
-  const measured = { ...(metrics ? { metrics } : {}), ...(diagnostics ? { diagnostics } : {}) };
+  const { metrics, diagnostics, kmsLibraries } = options;
+  const given = {
+    ...(metrics ? { metrics } : {}),
+    ...(diagnostics ? { diagnostics } : {}),
+    ...(kmsLibraries ? { kmsLibraries } : {}),
+  };
   const vault = await SealedVault.on({
     store,
     clock,
@@ -74,7 +81,7 @@ export async function startSealedVault(options: SealedServerOptions): Promise<Se
     autoSeal,
     formerSeal,
     open: (behind, seal, following) =>
-      openVault({ store: behind, clock, entropy, log, openSink, dialer, seal, following, ...measured }),
+      openVault({ store: behind, clock, entropy, log, openSink, dialer, seal, following, ...given }),
   });
   const watch = autoSeal && watchSeal(autoSeal, { clock, entropy, log });
   const status = {

@@ -1,6 +1,7 @@
 import type { Metrics } from '../../base/metrics.ts';
 import type { Auditor } from '../audit/auditor.ts';
 import type { LeaseContext } from '../lease/lease-routes.ts';
+import type { ManagedKeys } from '../managed-keys/managed-keys.ts';
 import type { InFlight } from '../metered-core.ts';
 import type { Policies } from '../policy/policies.ts';
 import type { Quotas } from '../quota/quotas.ts';
@@ -27,6 +28,7 @@ export interface SealControl {
 export interface SysContext extends LeaseContext, WrappingContext {
   auditor: Auditor;
   quotas: Quotas;
+  managedKeys: ManagedKeys;
   metrics: Metrics;
   /** Requests under way. */
   inFlight: () => readonly InFlight[];

@@ -1,29 +1,25 @@
-import { Fault } from '../../../base/fault.ts';
-import type { SecretText } from '../../../base/secret.ts';
+import { Fault } from '../../base/fault.ts';
+import type { SecretText } from '../../base/secret.ts';
 import type { Cryptoki, Structure } from './cryptoki.ts';
-
-/** Which token of an HSM, and who to be there. */
-export interface TokenSettings {
-  /** By its number, or by its token's label. */
-  slot?: bigint | undefined;
-  tokenLabel?: string | undefined;
-  pin: SecretText;
-}
 
 const flagSerial = 4n;
 const flagWrite = 2n;
 const userRole = 1n;
 const alreadyLoggedIn = 0x100;
-const tokenInfoBytes = 256;
-const labelBytes = 32;
 const longBytes = 8;
 const mostObjects = 2n;
+/** CK_UNAVAILABLE_INFORMATION: the length of an attribute that is not told. */
+const unavailable = 2n ** 64n - 1n;
+/** What C_GetAttributeValue answers where some of what was asked for is not told: sensitive, or of no such type. */
+const attributeRefusals = [0x11, 0x12];
 
 /** One field of a template: a number is CK_ULONG, a truth value CK_BBOOL. */
 export type Attribute = readonly [type: number, value: Buffer | bigint | boolean];
 
 /** An open session at a token, logged in. */
 export class Session {
+  /** What was found out in it, and holds as long as it does. */
+  readonly memory = new Map<string, unknown>();
   readonly #cryptoki: Cryptoki;
   readonly #handle: bigint;
 
@@ -32,25 +28,37 @@ export class Session {
     this.#handle = handle;
   }
 
-  /** Opens one for as long as `work` takes. @throws Fault `vault.seal.away`, `vault.seal.pin`, `vault.seal.config` */
-  static async use<T>(
-    cryptoki: Cryptoki,
-    settings: TokenSettings,
-    work: (session: Session) => Promise<T>,
-  ): Promise<T> {
-    const slot = settings.slot ?? (await slotOf(cryptoki, settings.tokenLabel ?? ''));
+  /** @throws Fault `vault.seal.away`, `vault.seal.pin` */
+  static async open(cryptoki: Cryptoki, slot: bigint, pin: SecretText): Promise<Session> {
     const handle = Buffer.alloc(longBytes);
     await cryptoki.call('C_OpenSession', [slot, flagSerial | flagWrite, null, null, handle]);
     const session = new Session(cryptoki, handle.readBigUInt64LE());
-    const pin = Buffer.from(settings.pin.reveal());
     try {
-      await cryptoki.call('C_Login', [session.#handle, userRole, pin, pin.length], [alreadyLoggedIn]);
-      return await work(session);
-    } finally {
-      pin.fill(0);
-      // The last one that is closed logs out.
-      await cryptoki.call('C_CloseSession', [session.#handle]).catch(() => {});
+      await session.#login(pin);
+      return session;
+    } catch (error) {
+      await session.close();
+      throw error;
     }
+  }
+
+  async #login(pin: SecretText): Promise<void> {
+    const bytes = Buffer.from(pin.reveal());
+    const login = () =>
+      this.#cryptoki.call('C_Login', [this.#handle, userRole, bytes, bytes.length], [alreadyLoggedIn]);
+    try {
+      // A login that was left behind says nothing of this PIN.
+      if ((await login()) !== alreadyLoggedIn) return;
+      await this.#cryptoki.call('C_Logout', [this.#handle]);
+      await login();
+    } finally {
+      bytes.fill(0);
+    }
+  }
+
+  /** The last one that is closed at a token logs out. */
+  async close(): Promise<void> {
+    await this.#cryptoki.call('C_CloseSession', [this.#handle]).catch(() => {});
   }
 
   /** The one object that is so; undefined where there is none. @throws Fault `vault.seal.config` where there are several */
@@ -71,6 +79,26 @@ export class Session {
       blame: 'operator',
       fix: 'give key_id too, or label them apart',
     });
+  }
+
+  /** The values of attributes of an object; undefined for one that it does not have, or does not tell. */
+  async attributes(object: bigint, types: readonly number[]): Promise<(Buffer | undefined)[]> {
+    const ask = async (buffers: readonly (Buffer | undefined)[]) => {
+      const fields = types.flatMap((type, at) => {
+        const buffer = buffers[at];
+        return [BigInt(type), buffer ? this.#cryptoki.address(buffer) : 0n, BigInt(buffer?.length ?? 0)];
+      });
+      const template: Structure = { bytes: longs(...fields), holds: buffers };
+      const args = [this.#handle, object, template, types.length];
+      await this.#cryptoki.call('C_GetAttributeValue', args, attributeRefusals);
+      return types.map((_, at) => template.bytes.readBigUInt64LE((at * 3 + 2) * longBytes));
+    };
+    const lengths = await ask(types.map(() => undefined));
+    const buffers = lengths.map((length) =>
+      length === unavailable ? undefined : Buffer.alloc(Number(length)),
+    );
+    await ask(buffers);
+    return buffers;
   }
 
   async generateKey(mechanism: Mechanism, attributes: readonly Attribute[]): Promise<bigint> {
@@ -102,15 +130,22 @@ export class Session {
     return this.#crypt(['C_DecryptInit', 'C_Decrypt'], key, mechanism, text);
   }
 
+  sign(key: bigint, mechanism: Mechanism, text: Buffer): Promise<Buffer> {
+    return this.#crypt(['C_SignInit', 'C_Sign'], key, mechanism, text);
+  }
+
   async #crypt(
-    [init, run]: readonly ['C_EncryptInit', 'C_Encrypt'] | readonly ['C_DecryptInit', 'C_Decrypt'],
+    [init, run]: readonly [
+      'C_EncryptInit' | 'C_DecryptInit' | 'C_SignInit',
+      'C_Encrypt' | 'C_Decrypt' | 'C_Sign',
+    ],
     key: bigint,
     mechanism: Mechanism,
     text: Buffer,
   ): Promise<Buffer> {
     const how = this.#mechanism(mechanism);
     await this.#cryptoki.call(init, [this.#handle, how, key]);
-    // No key of a seal, and no RSA block, is longer.
+    // No key of a seal, no RSA block and no signature is longer.
     const out = Buffer.alloc(text.length + 1_024);
     const length = Buffer.alloc(longBytes);
     length.writeBigUInt64LE(BigInt(out.length));
@@ -158,24 +193,4 @@ export function longs(...values: readonly bigint[]): Buffer {
 function valueBytes(value: Attribute[1]): Buffer {
   if (Buffer.isBuffer(value)) return value;
   return typeof value === 'bigint' ? longs(value) : Buffer.from([value ? 1 : 0]);
-}
-
-async function slotOf(cryptoki: Cryptoki, label: string): Promise<bigint> {
-  const count = Buffer.alloc(longBytes);
-  await cryptoki.call('C_GetSlotList', [1, null, count]);
-  const slots = Buffer.alloc(Number(count.readBigUInt64LE()) * longBytes);
-  if (slots.length > 0) await cryptoki.call('C_GetSlotList', [1, slots, count]);
-  const labels: string[] = [];
-  for (let at = 0; at < slots.length; at += longBytes) {
-    const info = Buffer.alloc(tokenInfoBytes);
-    const slot = slots.readBigUInt64LE(at);
-    await cryptoki.call('C_GetTokenInfo', [slot, info]);
-    const found = info.toString('utf8', 0, labelBytes).trimEnd();
-    if (found === label) return slot;
-    labels.push(JSON.stringify(found));
-  }
-  throw new Fault(
-    `the HSM has no token labelled ${JSON.stringify(label)}${labels.length > 0 ? `, only ${labels.join(', ')}` : ''}`,
-    { code: 'vault.seal.away', blame: 'operator', fix: 'correct token_label, or connect the token' },
-  );
 }

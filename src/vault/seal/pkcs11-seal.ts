@@ -1,8 +1,9 @@
-import type { Entropy } from '../../../base/entropy.ts';
-import { Fault } from '../../../base/fault.ts';
-import type { AutoSeal } from '../auto-seal.ts';
-import type { Cryptoki } from './cryptoki.ts';
-import { type Attribute, longs, type Mechanism, Session, type TokenSettings } from './token.ts';
+import type { Entropy } from '../../base/entropy.ts';
+import { Fault } from '../../base/fault.ts';
+import { attribute, classes, hashNumbers, keyTypes, neverTold } from '../pkcs11/constants.ts';
+import type { Pkcs11Library, TokenSettings } from '../pkcs11/library.ts';
+import { type Attribute, longs, type Mechanism, type Session } from '../pkcs11/session.ts';
+import type { AutoSeal } from './auto-seal.ts';
 
 export interface Pkcs11Settings extends TokenSettings {
   keyLabel: string;
@@ -16,34 +17,8 @@ export interface Pkcs11Settings extends TokenSettings {
 }
 
 export type MechanismName = 'AES_GCM' | 'RSA_PKCS_OAEP';
-export type OaepHash = keyof typeof hashes;
+export type OaepHash = keyof typeof hashNumbers;
 
-// Numbers of pkcs11t.h.
-const hashes = {
-  sha1: [0x220n, 1n],
-  sha224: [0x255n, 5n],
-  sha256: [0x250n, 2n],
-  sha384: [0x260n, 3n],
-  sha512: [0x270n, 4n],
-} as const;
-const attribute = {
-  class: 0x000,
-  token: 0x001,
-  private: 0x002,
-  label: 0x003,
-  keyType: 0x100,
-  id: 0x102,
-  sensitive: 0x103,
-  encrypt: 0x104,
-  decrypt: 0x105,
-  modulusBits: 0x121,
-  publicExponent: 0x122,
-  valueLength: 0x161,
-  extractable: 0x162,
-} as const;
-const classes = { public: 2n, private: 3n, secret: 4n } as const;
-const aesKeyType = 0x1fn;
-const rsaKeyType = 0n;
 const ivBytes = 12;
 const tagBits = 128n;
 
@@ -56,25 +31,11 @@ interface Locked {
 }
 
 /** A seal whose key is in an HSM and never leaves it: by AES-GCM, or by RSA with OAEP. */
-export function pkcs11Seal(cryptoki: Cryptoki, settings: Pkcs11Settings, entropy: Entropy): AutoSeal {
-  let pinRefusal: Fault | undefined;
-  let turn: Promise<unknown> = Promise.resolve();
-  /** One at a time: an HSM has few sessions to give. */
-  const atToken = <T>(work: (session: Session) => Promise<T>): Promise<T> => {
-    const done = turn.then(async () => {
-      // An HSM locks a PIN that was wrong a few times; whoever tries again by itself would see to that.
-      if (pinRefusal) throw pinRefusal;
-      return Session.use(cryptoki, settings, work);
-    });
-    turn = done.catch((error: unknown) => {
-      if (error instanceof Fault && error.code === 'vault.seal.pin') pinRefusal = error;
-    });
-    return done;
-  };
+export function pkcs11Seal(library: Pkcs11Library, settings: Pkcs11Settings, entropy: Entropy): AutoSeal {
   return {
     type: 'pkcs11',
     lock: (name, secret) =>
-      atToken(async (session) => {
+      library.use(settings, async (session) => {
         const iv = settings.mechanism === 'AES_GCM' ? entropy.bytes(ivBytes) : Buffer.alloc(0);
         const key = await keyToLock(session, settings);
         const value = await session.encrypt(key, mechanismFor(settings, { iv, name }), Buffer.from(secret));
@@ -87,7 +48,7 @@ export function pkcs11Seal(cryptoki: Cryptoki, settings: Pkcs11Settings, entropy
         return Buffer.from(JSON.stringify(locked));
       }),
     unlock: (name, bytes) =>
-      atToken(async (session) => {
+      library.use(settings, async (session) => {
         const { key_label: keyLabel, mechanism, iv, value } = read(bytes);
         const kept = { ...settings, mechanism, keyLabel };
         const key = await findKey(session, kept, mechanism === 'AES_GCM' ? 'secret' : 'private');
@@ -138,21 +99,14 @@ function named({ keyLabel, keyId }: Pkcs11Settings): readonly Attribute[] {
   ];
 }
 
-/** Neither is ever told to anyone. */
-const kept: readonly Attribute[] = [
-  [attribute.private, true],
-  [attribute.sensitive, true],
-  [attribute.extractable, false],
-];
-
 function aesKey(settings: Pkcs11Settings): readonly Attribute[] {
   return [
     [attribute.class, classes.secret],
-    [attribute.keyType, aesKeyType],
+    [attribute.keyType, keyTypes.aes],
     [attribute.valueLength, 32n],
     [attribute.encrypt, true],
     [attribute.decrypt, true],
-    ...kept,
+    ...neverTold,
     ...named(settings),
   ];
 }
@@ -160,13 +114,13 @@ function aesKey(settings: Pkcs11Settings): readonly Attribute[] {
 function rsaKeys(settings: Pkcs11Settings): readonly [readonly Attribute[], readonly Attribute[]] {
   const own = named(settings);
   const forPublic: readonly Attribute[] = [
-    [attribute.keyType, rsaKeyType],
+    [attribute.keyType, keyTypes.rsa],
     [attribute.modulusBits, 3_072n],
     [attribute.publicExponent, Buffer.from([1, 0, 1])],
     [attribute.encrypt, true],
     ...own,
   ];
-  return [forPublic, [[attribute.keyType, rsaKeyType], [attribute.decrypt, true], ...kept, ...own]];
+  return [forPublic, [[attribute.keyType, keyTypes.rsa], [attribute.decrypt, true], ...neverTold, ...own]];
 }
 
 /** The name that a secret is kept under is authenticated with it, where the mechanism can. */
@@ -175,7 +129,7 @@ function mechanismFor(
   { iv, name }: { iv: Buffer; name: string },
 ): Mechanism {
   if (mechanism === 'RSA_PKCS_OAEP') {
-    const [hash, mask] = hashes[oaepHash];
+    const [hash, mask] = hashNumbers[oaepHash];
     // CK_RSA_PKCS_OAEP_PARAMS: hash, mask, that the label is data, and no label.
     return { type: 0x0009, parameters: () => ({ bytes: longs(hash, mask, 1n, 0n, 0n), holds: [] }) };
   }

@@ -1,9 +1,11 @@
-import { describeError, Fault } from '../../../base/fault.ts';
+import { describeError, Fault } from '../../base/fault.ts';
 
-/** A function of PKCS#11 by its name, with what it returns where that is not CKR_OK among `allowed`. */
+/** The functions of a PKCS#11 library by their names; what one returns counts as an error unless it is CKR_OK or among `allowed`. */
 export interface Cryptoki {
   /** Buffers and structures go by address, numbers as CK_ULONG. @throws Fault `vault.seal.away`, `vault.seal.pin` */
   call(name: FunctionName, args: readonly Argument[], allowed?: readonly number[]): Promise<number>;
+  /** Ends all sessions and begins anew, as it takes for a token that came back. Nothing else may be under way. */
+  restart(): Promise<void>;
   /** The address of `buffer`, for structures that hold it. The buffer must live as long as the structure is used. */
   address(buffer: Buffer): bigint;
 }
@@ -19,11 +21,14 @@ export interface Structure {
 /** Places in CK_FUNCTION_LIST and the kinds of parameters: u is CK_ULONG, p a pointer (PKCS#11 2.40, pkcs11f.h). */
 const functions = {
   C_Initialize: [0, 'p'],
+  C_Finalize: [1, 'p'],
   C_GetSlotList: [4, 'upp'],
   C_GetTokenInfo: [6, 'up'],
   C_OpenSession: [12, 'uuppp'],
   C_CloseSession: [13, 'u'],
   C_Login: [18, 'uupu'],
+  C_Logout: [19, 'u'],
+  C_GetAttributeValue: [24, 'uupu'],
   C_FindObjectsInit: [26, 'upu'],
   C_FindObjects: [27, 'upup'],
   C_FindObjectsFinal: [28, 'u'],
@@ -31,6 +36,8 @@ const functions = {
   C_Encrypt: [30, 'upupp'],
   C_DecryptInit: [33, 'upu'],
   C_Decrypt: [34, 'upupp'],
+  C_SignInit: [42, 'upu'],
+  C_Sign: [43, 'upupp'],
   C_GenerateKey: [58, 'uppup'],
   C_GenerateKeyPair: [59, 'uppupupp'],
 } as const;
@@ -44,10 +51,14 @@ const pointerBytes = 8;
 const problems: Readonly<Record<number, string>> = {
   3: 'CKR_SLOT_ID_INVALID',
   5: 'CKR_GENERAL_ERROR',
+  17: 'CKR_ATTRIBUTE_SENSITIVE',
+  18: 'CKR_ATTRIBUTE_TYPE_INVALID',
   48: 'CKR_DEVICE_ERROR',
   50: 'CKR_DEVICE_REMOVED',
   64: 'CKR_ENCRYPTED_DATA_INVALID',
   65: 'CKR_ENCRYPTED_DATA_LEN_RANGE',
+  96: 'CKR_KEY_HANDLE_INVALID',
+  99: 'CKR_KEY_TYPE_INCONSISTENT',
   104: 'CKR_KEY_FUNCTION_NOT_PERMITTED',
   112: 'CKR_MECHANISM_INVALID',
   113: 'CKR_MECHANISM_PARAM_INVALID',
@@ -55,7 +66,10 @@ const problems: Readonly<Record<number, string>> = {
   161: 'CKR_PIN_INVALID',
   162: 'CKR_PIN_LEN_RANGE',
   164: 'CKR_PIN_LOCKED',
+  176: 'CKR_SESSION_CLOSED',
+  179: 'CKR_SESSION_HANDLE_INVALID',
   224: 'CKR_TOKEN_NOT_PRESENT',
+  257: 'CKR_USER_NOT_LOGGED_IN',
   258: 'CKR_USER_PIN_NOT_INITIALIZED',
   400: 'CKR_CRYPTOKI_NOT_INITIALIZED',
 };
@@ -80,7 +94,7 @@ export async function openCryptoki(path: string): Promise<Cryptoki> {
     throw new Fault(`the PKCS#11 library ${path} cannot be used: ${describeError(error)}`, {
       code: 'vault.seal.config',
       blame: 'operator',
-      fix: 'correct lib; it is the path of a shared object for this machine, such as /usr/lib/softhsm/libsofthsm2.so',
+      fix: 'correct lib (or library); it is the path of a shared object for this machine, such as /usr/lib/softhsm/libsofthsm2.so',
       cause: error,
     });
   }
@@ -111,11 +125,19 @@ export async function openCryptoki(path: string): Promise<Cryptoki> {
       if (code !== 0 && !allowed.includes(code)) throw refused(name, code);
       return code;
     },
+    async restart() {
+      await cryptoki.call('C_Finalize', [null]).catch(() => {});
+      await initialise(cryptoki);
+    },
   };
-  const initialise = Buffer.alloc(48);
-  initialise.writeBigUInt64LE(lockingFlag, 32);
-  await cryptoki.call('C_Initialize', [initialise], [alreadyInitialised]);
+  await initialise(cryptoki);
   return cryptoki;
+}
+
+async function initialise(cryptoki: Cryptoki): Promise<void> {
+  const args = Buffer.alloc(48);
+  args.writeBigUInt64LE(lockingFlag, 32);
+  await cryptoki.call('C_Initialize', [args], [alreadyInitialised]);
 }
 
 interface Native {
@@ -126,7 +148,7 @@ async function loadKoffi() {
   try {
     return (await import('koffi')).default;
   } catch (error) {
-    throw new Fault('seal "pkcs11" needs the package koffi, which is not installed', {
+    throw new Fault('PKCS#11 needs the package koffi, which is not installed', {
       code: 'vault.seal.config',
       blame: 'operator',
       fix: 'install it beside Capstan: npm install koffi@3',
