@@ -1,5 +1,6 @@
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import { type CaIssuing, caIssuing } from './ca-issuing.ts';
+import { type CertificateSearch, certificateSearch } from './certificate-search.ts';
 import { type CrlLists, crlLists } from './crl-lists.ts';
 import { findIssuer, findKey } from './holdings.ts';
 import { type Imports, imports } from './import.ts';
@@ -20,6 +21,7 @@ export interface Authority
   extends CaIssuing,
     OwnRequests,
     SelfIssuedSigning,
+    CertificateSearch,
     Imports,
     IssuerChanges,
     AuthoritySettings {
@@ -52,6 +54,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     ...caIssuing(ledger),
     ...ownRequests(ledger),
     ...selfIssuedSigning(ledger),
+    ...certificateSearch(ledger),
     ...imports(ledger),
     ...issuerChanges(ledger),
     ...authoritySettings(ledger),

@@ -2,10 +2,7 @@ import type { Authority } from '../../authority/authority.ts';
 import { barePem } from '../../authority/issuer.ts';
 import type { Revoked } from '../../authority/revoked.ts';
 import { Fault } from '../../base/fault.ts';
-import { type Certificate, serialText } from '../../x509/certificate.ts';
-import type { KeySpec } from '../../x509/key.ts';
-import { commonName, formatName } from '../../x509/name.ts';
-import { curves, mldsa } from '../../x509/spki.ts';
+import type { Certificate } from '../../x509/certificate.ts';
 import { invalidRequest } from '../faults.ts';
 import { formatInstant } from '../instant.ts';
 import { defineRoute, noFields } from '../routing/define-route.ts';
@@ -63,45 +60,10 @@ export const fetchRoutes: readonly Route<Authority>[] = [
       list: async (authority, { fields }) => ({ data: { keys: await authority.serials(rangeOf(fields)) } }),
     },
   }),
-  defineRoute('certs/detailed', {
-    fields: pageFields,
-    on: { list: async (authority, { fields }) => detailed(await authority.certificates(rangeOf(fields))) },
-  }),
 ];
 
 function rangeOf({ after, limit = 0 }: FieldValues<typeof pageFields>): { after?: string; limit?: number } {
   return { ...(after ? { after } : {}), ...(limit > 0 ? { limit } : {}) };
-}
-
-/** As many DNS names as OpenBao shows. */
-const shownNames = 5;
-
-function detailed(certificates: readonly Certificate[]): Answer {
-  const info = certificates.map((certificate) => {
-    const dnsNames = certificate.subjectAltNames.flatMap((name) => (name.type === 'dns' ? [name.value] : []));
-    return [
-      serialText(certificate.serial),
-      {
-        common_name: commonName(certificate.subject) ?? '',
-        dns_names: dnsNames.length > 0 ? dnsNames.slice(0, shownNames) : null,
-        issuer: formatName(certificate.issuer),
-        ...keyKind(certificate.publicKey.spec),
-        not_after: formatInstant(certificate.notAfter),
-        not_before: formatInstant(certificate.notBefore),
-      },
-    ] as const;
-  });
-  return { data: { key_info: Object.fromEntries(info), keys: info.map(([serial]) => serial) } };
-}
-
-function keyKind(spec: KeySpec): { key_bits: number; key_type: string } {
-  return { key_bits: keyBits(spec), key_type: spec.type };
-}
-
-function keyBits(spec: KeySpec): number {
-  if (spec.type === 'rsa') return spec.bits;
-  if (spec.type === 'ec') return curves[spec.curve].bits;
-  return spec.type === 'mldsa' ? 8 * mldsa[spec.level].bytes : 256;
 }
 
 type Bytes = Buffer | undefined;

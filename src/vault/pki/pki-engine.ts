@@ -16,6 +16,7 @@ import { engine } from '../routing/route.ts';
 import { crlConfigRoutes } from './crl-config-routes.ts';
 import { crlRoutes } from './crl-routes.ts';
 import { defaultRoutes } from './default-routes.ts';
+import { detailedRoutes } from './detailed-routes.ts';
 import { fetchRoutes } from './fetch-routes.ts';
 import { importRoutes } from './import-routes.ts';
 import { intermediateRoutes } from './intermediate-routes.ts';
@@ -47,6 +48,7 @@ export const pkiRoutes = [
   ...leafRoutes,
   ...outstandingRoutes,
   ...fetchRoutes,
+  ...detailedRoutes,
   ...revocationRoutes,
   ...crlRoutes,
   ...crlConfigRoutes,
