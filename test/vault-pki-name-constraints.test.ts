@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { permittedDnsDomains } from '../src/authority/der-text.ts';
+import { nameConstraintsOf } from '../src/x509/permitted-name.ts';
 import { leafRequest } from './support/leaf-request.ts';
-import { any } from './support/leaf-vault.ts';
+import { any, certificateOf } from './support/leaf-vault.ts';
 import { type TestVault, testVault } from './support/vault.ts';
 
 // What a CA above does not allow is not signed: nobody who trusts that CA would take it.
@@ -17,7 +19,7 @@ beforeAll(async () => {
     exclude_cn_from_sans: true,
   });
   const { data: asked } = await vault.call('POST', 'below/intermediate/generate/internal', {
-    common_name: 'Below',
+    common_name: 'CA below',
     key_type: 'ec',
   });
   const { data: signed } = await vault.call('POST', 'root/root/sign-intermediate', {
@@ -64,4 +66,31 @@ test.each(['root', 'below'])('so do those that are signed verbatim by %s', async
     const { text } = await vault.call('GET', `${mount}/cert/${serial}/raw`);
     expect(text).not.toContain('a.evil.com');
   }
+});
+
+test.each(['root', 'below'])('so do CAs that %s signs', async (mount) => {
+  const signed = async (commonName: string) => {
+    const csr = await leafRequest({ subject: { commonName } });
+    const reply = await vault.call('POST', `${mount}/root/sign-intermediate`, { csr, ttl: '1h' });
+    return [reply.status, reply.errors];
+  };
+  expect(await signed('Any CA')).toEqual([200, []]);
+  expect(await signed('ca.example.com')).toEqual([200, []]);
+  expect(await signed('ca.evil.com')).toEqual(refused('dns:ca.evil.com'));
+});
+
+test('what a CA is permitted, its own request does not widen', async () => {
+  const csr = await leafRequest({
+    subject: { commonName: 'Narrow CA' },
+    extensions: [permittedDnsDomains(['evil.com'])],
+  });
+  const body = { csr, ttl: '1h', use_csr_values: true };
+  const permitted = async (more: object) => {
+    const reply = await vault.call('POST', 'root/root/sign-intermediate', { ...body, ...more });
+    return nameConstraintsOf(certificateOf(reply))?.permitted;
+  };
+  expect(await permitted({})).toEqual([{ type: 'dns', value: 'evil.com' }]);
+  expect(await permitted({ permitted_dns_domains: 'a.example.com' })).toEqual([
+    { type: 'dns', value: 'a.example.com' },
+  ]);
 });

@@ -9,6 +9,7 @@ import type { CaKey, Issuer } from './issuer.ts';
 import { type IntermediateRequest, planIntermediate, planRoot } from './issuing-rules.ts';
 import { checkKeySpec, checkName, checkRequestKey } from './key-rules.ts';
 import type { Ledger } from './ledger.ts';
+import { checkPermitted } from './permitted-names.ts';
 import { refused } from './refused.ts';
 import { rootsOwnAlgorithm } from './revocation-algorithm.ts';
 import { filledIn, issuerToSign, told } from './signing-issuer.ts';
@@ -142,13 +143,15 @@ async function signIntermediate(
     const at = ledger.circumstances(urls);
     const plan = planIntermediate(request, csr, issuer.certificate, at);
     const certificate = await buildCertificate(plan.template, caSigner(privateKey, request));
+    const chain = from.chains(issuer);
+    checkPermitted(certificate, issuer.certificate, chain);
     const record = ledger.record(certificate, issuer.id);
     const expect = [
       { key: ledger.at.issuer(issuer.id), revision: issuer.revision },
       ledger.settingsAsIn(from),
       ...record.expect,
     ];
-    const result = { certificate, chain: from.chains(issuer), warnings: plan.warnings };
+    const result = { certificate, chain, warnings: plan.warnings };
     return { batch: { expect, puts: record.puts }, result };
   });
 }

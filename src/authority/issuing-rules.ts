@@ -102,7 +102,7 @@ export function planIntermediate(
       subject,
     },
   );
-  const extensions = request.useCsrValues ? withRequested(own, csr.extensions) : own;
+  const extensions = request.useCsrValues ? withRequested(own, takenFrom(csr, request)) : own;
   const template = {
     serial: at.serial,
     issuer: issuer.subject,
@@ -223,6 +223,15 @@ function keyUsageWarnings(asked: readonly string[]): string[] {
     : [
         `Invalid key usage: ${others.map((usage) => `key usage ${usage} is only valid for non-Ca certs`).join('; ')}`,
       ];
+}
+
+/** The names that a CA is given are for its issuer to say, where it does. */
+function takenFrom(
+  { extensions }: CertificateRequest,
+  { permittedDnsDomains }: IntermediateRequest,
+): readonly Extension[] {
+  if (permittedDnsDomains.length === 0) return extensions;
+  return extensions.filter(({ oid }) => oid !== oids.nameConstraints);
 }
 
 function subjectSerial({ subject }: CertificateRequest): string {
