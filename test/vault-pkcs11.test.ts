@@ -1,38 +1,22 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { type Running, start, temporaryFolder } from './support/capstan.ts';
+import { type SoftToken, softHsmLibrary, softHsmThere, softToken, tokenPin } from './support/soft-hsm.ts';
 import { callVault, type VaultReply } from './support/vault.ts';
 
-/** Debian's SoftHSM: a PKCS#11 library whose tokens are files. */
-const library = '/usr/lib/softhsm/libsofthsm2.so';
-const there = existsSync(library) && spawnSync('softhsm2-util', ['--version']).status === 0;
-if (!there) process.stderr.write('softhsm2 is not installed: the PKCS#11 seal is not tested here\n');
+const there = softHsmThere('the PKCS#11 seal');
 
 const cleaning: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
   for (const clean of cleaning.splice(0).toReversed()) await clean();
 });
 
-const pin = '4321';
+const pin = tokenPin;
 
-/** A folder with a token labelled `capstan`, and the environment in which the library finds it. */
-function token(): { path: string; env: Record<string, string> } {
-  const { path, remove } = temporaryFolder();
+function token(): Omit<SoftToken, 'remove'> {
+  const { path, env, remove } = softToken();
   cleaning.push(remove);
-  mkdirSync(join(path, 'tokens'));
-  writeFileSync(
-    join(path, 'softhsm2.conf'),
-    `directories.tokendir = ${join(path, 'tokens')}\nlog.level = ERROR\n`,
-  );
-  const env = { SOFTHSM2_CONF: join(path, 'softhsm2.conf') };
-  const made = spawnSync(
-    'softhsm2-util',
-    ['--init-token', '--free', '--label', 'capstan', '--pin', pin, '--so-pin', '8765'],
-    { env: { ...process.env, ...env } },
-  );
-  expect(made.status).toBe(0);
   return { path, env };
 }
 
@@ -66,7 +50,7 @@ function launch(at: ReturnType<typeof token>, { seal = '', env = {} }: Settings)
   writeFileSync(
     join(at.path, 'vault.hcl'),
     `listener "tcp" {\n  address = "127.0.0.1:0"\n  tls_disable = true\n}\nstorage "file" {\n  path = "data"\n}\n` +
-      `seal "pkcs11" {\n  lib = "${library}"\n  token_label = "capstan"\n  key_label = "seal"\n${seal}}\n`,
+      `seal "pkcs11" {\n  lib = "${softHsmLibrary}"\n  token_label = "capstan"\n  key_label = "seal"\n${seal}}\n`,
   );
   const given = { VAULT_HSM_PIN: pin, ...at.env, ...env };
   return start(['vault', 'server', '-config=vault.hcl'], { cwd: at.path, env: given });
@@ -103,7 +87,7 @@ test.runIf(there).each([
 
   // Another token's key of the same label opens nothing.
   const other = token();
-  writeFileSync(join(at.path, 'softhsm2.conf'), readFileSync(other.env.SOFTHSM2_CONF!));
+  writeFileSync(join(at.path, 'softhsm2.conf'), readFileSync(other.env.SOFTHSM2_CONF));
   const strange = await serve(at, { seal });
   expect((await strange.call('GET', 'sys/health')).status).toBe(503);
 });
@@ -155,7 +139,7 @@ test('without the package that reaches an HSM, it names it', async () => {
     'import { registerHooks } from "node:module";' +
     'registerHooks({ resolve(name, context, next) { if (name === "koffi") throw new Error("absent"); return next(name, context); } });';
   const { status, stderr } = await launch(
-    { path, env: {} },
+    { path, env: { SOFTHSM2_CONF: '' } },
     { env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(absent)}` } },
   ).finished;
   expect(status).toBe(1);

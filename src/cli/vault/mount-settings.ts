@@ -46,6 +46,17 @@ export const sharedSettings: readonly (Flag & { field: string })[] = [
   },
 ];
 
+/** Those of secrets engines. */
+export const secretSettings: typeof sharedSettings = [
+  ...sharedSettings,
+  {
+    name: 'allowed-managed-keys',
+    field: 'allowed_managed_keys',
+    kind: 'list',
+    help: 'A managed key that the engine may use; may be given again.',
+  },
+];
+
 export const leaseFlags: readonly Flag[] = [
   { name: 'default-lease-ttl', kind: 'duration', help: 'How long what the engine issues lasts by default.' },
   { name: 'max-lease-ttl', kind: 'duration', help: 'How long what the engine issues lasts at most.' },
@@ -54,8 +65,8 @@ export const leaseFlags: readonly Flag[] = [
   { name: 'description', kind: 'text', help: 'What the mount is for.' },
 ];
 
-export function givenSettings(flags: Flags): [string, Value][] {
-  return sharedSettings
+export function givenSettings(flags: Flags, settings = sharedSettings): [string, Value][] {
+  return settings
     .filter(({ name }) => flags.given(name))
     .map(({ name, field, kind }) => [field, kind === 'list' ? flags.list(name) : flags.text(name)]);
 }
@@ -73,14 +84,14 @@ function tunedDuration(durationMs: number): string {
 }
 
 /** What a tune sends: what was not given stays as it is. */
-export function tuning(flags: Flags): Map<string, Value> {
+export function tuning(flags: Flags, settings = sharedSettings): Map<string, Value> {
   return new Map<string, Value>([
     ['options', mountOptions(flags)],
     ['default_lease_ttl', tunedDuration(flags.durationMs('default-lease-ttl'))],
     ...(flags.given('description') ? [['description', flags.text('description')] as [string, Value]] : []),
     ['max_lease_ttl', tunedDuration(flags.durationMs('max-lease-ttl'))],
     ['force_no_cache', false],
-    ...givenSettings(flags),
+    ...givenSettings(flags, settings),
   ]);
 }
 

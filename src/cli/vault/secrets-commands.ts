@@ -9,7 +9,7 @@ import {
   type Mounts,
   mountOptions,
   ownColumns,
-  sharedSettings,
+  secretSettings,
   tuning,
 } from './mount-settings.ts';
 import { text } from './secret.ts';
@@ -25,7 +25,7 @@ export const secretsEnable: Subcommand = {
     $ capstan vault secrets enable -path=pki_int -max-lease-ttl=43800h pki`,
   flags: [
     ...leaseFlags,
-    ...sharedSettings,
+    ...secretSettings,
     { name: 'path', kind: 'text', help: 'Where to mount the engine, if not at TYPE.' },
     { name: 'plugin-name', kind: 'text', help: 'The plugin behind a TYPE of "plugin".' },
     { name: 'local', kind: 'switch', help: 'Keep the mount out of replication.' },
@@ -49,7 +49,7 @@ export const secretsEnable: Subcommand = {
       ['default_lease_ttl', formatDuration(flags.durationMs('default-lease-ttl'))],
       ['max_lease_ttl', formatDuration(flags.durationMs('max-lease-ttl'))],
       ['force_no_cache', flags.on('force-no-cache')],
-      ...givenSettings(flags),
+      ...givenSettings(flags, secretSettings),
     ]);
     const body = new Map<string, Value>([
       ['type', type],
@@ -75,13 +75,13 @@ export const secretsTune: Subcommand = {
 back to the server's own.
 
     $ capstan vault secrets tune -max-lease-ttl=2160h pki`,
-  flags: [...leaseFlags, ...sharedSettings],
+  flags: [...leaseFlags, ...secretSettings],
   async run(call) {
     expectArguments(call, { least: 1 });
     const { flags } = call;
     const client = await call.connect();
     const path = mountPath(barePath(call.args[0]!));
-    const body = tuning(flags);
+    const body = tuning(flags, secretSettings);
     await attempt(
       `Error tuning secrets engine ${path}`,
       client.ask({ method: 'POST', path: `sys/mounts/${path}/tune`, body }),

@@ -53,6 +53,8 @@ class SharedLibrary implements Pkcs11Library {
   readonly #refusals = new Map<string, Fault>();
   #turn: Promise<unknown> = Promise.resolve();
   #waiting = 0;
+  /** Whether the library has to begin anew before it is used. */
+  #left = false;
 
   constructor(open: () => Promise<Cryptoki>) {
     this.#open = open;
@@ -76,8 +78,7 @@ class SharedLibrary implements Pkcs11Library {
         return await work(await this.#session(settings));
       } catch (error) {
         if (!(error instanceof Fault) || !worthAnother.has(error.code)) throw error;
-        // Only this lets some libraries see a token that was gone; so the next who comes finds it.
-        await this.#restart();
+        await this.#leave();
         if (!used) throw error;
       }
     }
@@ -85,6 +86,8 @@ class SharedLibrary implements Pkcs11Library {
 
   async #session(settings: TokenSettings): Promise<Session> {
     this.#cryptoki ??= await this.#open();
+    if (this.#left) await this.#cryptoki.restart();
+    this.#left = false;
     const slot = settings.slot ?? (await this.#slotOf(this.#cryptoki, settings.tokenLabel ?? ''));
     const pin = settings.pin.reveal();
     const kept = this.#kept.get(slot);
@@ -106,11 +109,12 @@ class SharedLibrary implements Pkcs11Library {
     }
   }
 
-  async #restart(): Promise<void> {
+  /** Begins anew: only that lets some libraries see a token that was gone. */
+  async #leave(): Promise<void> {
     for (const { session } of this.#kept.values()) await session.close();
     this.#kept.clear();
     this.#slots.clear();
-    await this.#cryptoki?.restart();
+    this.#left = this.#cryptoki !== undefined;
   }
 
   async #slotOf(cryptoki: Cryptoki, label: string): Promise<bigint> {
