@@ -15,7 +15,7 @@ import { type ProblemDocument, problemOf } from './problem.ts';
 export const mostHttpBytes = 512;
 
 export const acmeProtocol = 'acme-tls/1';
-const acmeIdentifier = '1.3.6.1.5.5.7.1.31';
+export const acmeIdentifier = '1.3.6.1.5.5.7.1.31';
 
 export interface Attempt {
   identifier: Identifier;

@@ -89,6 +89,14 @@ export function text(from: Settings, name: string): string | undefined {
   throw configFault(`${from.where}${name} takes a text in quotes`);
 }
 
+/** Texts in brackets; none where it is left out. */
+export function texts(from: Settings, name: string): readonly string[] {
+  const value = take(from, name);
+  if (value === undefined) return [];
+  if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return value as string[];
+  throw configFault(`${from.where}${name} takes a list of texts, such as ["a", "b"]`);
+}
+
 export function required(from: Settings, name: string): string {
   const value = text(from, name);
   if (value) return value;

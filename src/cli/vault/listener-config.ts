@@ -2,6 +2,7 @@ import type { SecureVersion } from 'node:tls';
 import type { RequestLimits } from '../../vault/http/vault-listener.ts';
 import { standardLimits } from '../../vault/http/vault-listener.ts';
 import { type ListenAddress, parseListenAddress, type UnixAddress } from '../../wire/http-server.ts';
+import { type AcmeConfig, readAcme } from './acme-config.ts';
 import { configFault, count, flag, required, type Settings, spanMs, text } from './config-blocks.ts';
 
 /** One `listener` block. */
@@ -12,10 +13,16 @@ export interface ListenerConfig {
   limits: RequestLimits;
 }
 
-/** Paths of PEM files, and what is asked of clients. */
-export interface TlsConfig {
+/** Where its certificate is from, and what is asked of clients. */
+export type TlsConfig = (TlsFiles | { acme: AcmeConfig }) & TlsTerms;
+
+/** Paths of PEM files. */
+export interface TlsFiles {
   certFile: string;
   keyFile: string;
+}
+
+export interface TlsTerms {
   minVersion: SecureVersion;
   clientCaFile: string | undefined;
   clientCertificates: 'asked' | 'required' | 'none';
@@ -70,15 +77,20 @@ function tlsConfig(listener: Settings): TlsConfig | undefined {
   const keyFile = text(listener, 'tls_key_file');
   const plain = listener.type === 'unix' && !certFile && !keyFile;
   const disabled = flag(listener, 'tls_disable') ?? plain;
+  const acme = listener.type === 'tcp' ? readAcme(listener) : undefined;
   const config = {
     minVersion: tlsVersion(listener),
     clientCaFile: text(listener, 'tls_client_ca_file'),
     clientCertificates: clientCertificates(listener),
   };
   if (disabled) return undefined;
+  if (acme && (certFile || keyFile)) {
+    throw configFault(`${listener.where}tls_cert_file and tls_acme_domains exclude each other; choose one`);
+  }
+  if (acme) return { acme, ...config };
   if (certFile && keyFile) return { certFile, keyFile, ...config };
   throw configFault(
-    `${listener.where}${certFile ? 'tls_key_file' : 'tls_cert_file'} is missing; give it, or set tls_disable = true`,
+    `${listener.where}${certFile ? 'tls_key_file' : 'tls_cert_file'} is missing; give it, or tls_acme_domains, or set tls_disable = true`,
   );
 }
 
@@ -91,7 +103,7 @@ function tlsVersion(listener: Settings): SecureVersion {
   );
 }
 
-function clientCertificates(listener: Settings): TlsConfig['clientCertificates'] {
+function clientCertificates(listener: Settings): TlsTerms['clientCertificates'] {
   const required = flag(listener, 'tls_require_and_verify_client_cert') ?? false;
   const none = flag(listener, 'tls_disable_client_certs') ?? false;
   if (required && none) {

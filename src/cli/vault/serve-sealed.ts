@@ -10,6 +10,7 @@ import { systemDialer } from '../../wire/dialer.ts';
 import { formatAddress } from '../../wire/http-server.ts';
 import type { CommandContext } from '../command.ts';
 import { version } from '../version.ts';
+import { acmeListeners } from './acme-listeners.ts';
 import { sinks } from './audit-sinks.ts';
 import { configFault } from './config-blocks.ts';
 import { processMetrics, systemDiagnostics } from './diagnostics.ts';
@@ -39,9 +40,10 @@ export async function serveSealed(
     const at = { folder: cwd, env, clock, entropy, log, libraries };
     const autoSeal = config.seal && (await openSeal(config.seal, at));
     const formerSeal = config.formerSeal && (await openSeal(config.formerSeal, at));
-    const listeners = config.listeners.map(({ at, tls, limits }) => ({
+    const acme = await acmeListeners(config.listeners, { folder: cwd, clock, entropy, log });
+    const listeners = config.listeners.map(({ at, tls, limits }, index) => ({
       at: 'path' in at ? { ...at, path: resolve(cwd, at.path) } : at,
-      tls: tls && (() => tlsMaterial(tls, cwd)),
+      tls: tls && (() => ({ ...(acme.material(index) ?? fileMaterial(tls, cwd)), ...tlsTerms(tls, cwd) })),
       limits,
     }));
     const server = await startSealedVault({
@@ -51,15 +53,19 @@ export async function serveSealed(
       diagnostics: systemDiagnostics(clock),
       dialer: systemDialer,
       kmsLibraries: openKmsLibraries(config.kmsLibraries, libraries),
+      challenges: acme.answers,
     });
+    acme.start((index) => server.reloadCertificates(index));
     const deaf = context.onHangup?.(() => {
       written.reopen();
       server.reloadCertificates();
+      acme.retry();
       void server.reopenLogs();
     });
     context.stdout.write(banner(server, config));
     await aborted(context.signal);
     deaf?.();
+    await acme.stop();
     await server.close();
   } finally {
     await store.close();
@@ -68,14 +74,17 @@ export async function serveSealed(
   return 0;
 }
 
-function tlsMaterial(tls: TlsConfig, folder: string): TlsMaterial {
+function fileMaterial(tls: TlsConfig, folder: string): Pick<TlsMaterial, 'cert' | 'key'> {
+  if (!('certFile' in tls)) throw configFault('a listener has neither a certificate nor where it is from');
   const file = (path: string, name: string) => readText(resolve(folder, path), name);
+  return { cert: file(tls.certFile, 'tls_cert_file'), key: file(tls.keyFile, 'tls_key_file') };
+}
+
+function tlsTerms({ minVersion, clientCertificates, clientCaFile }: TlsConfig, folder: string) {
   return {
-    cert: file(tls.certFile, 'tls_cert_file'),
-    key: file(tls.keyFile, 'tls_key_file'),
-    minVersion: tls.minVersion,
-    clientCertificates: tls.clientCertificates,
-    ...(tls.clientCaFile ? { clientCa: file(tls.clientCaFile, 'tls_client_ca_file') } : {}),
+    minVersion,
+    clientCertificates,
+    ...(clientCaFile ? { clientCa: readText(resolve(folder, clientCaFile), 'tls_client_ca_file') } : {}),
   };
 }
 

@@ -19,6 +19,8 @@ import { invalidRequest, statusOf } from '../faults.ts';
 import type { RequestOrigin } from '../routing/route.ts';
 import { takesSnapshot } from '../snapshot/snapshot-routes.ts';
 import type { statusPaths } from '../sys/status.ts';
+import type { ChallengeAnswers } from './challenge-answers.ts';
+import { answerHandshakes } from './challenge-handshakes.ts';
 import { errorAnswer, type HttpAnswer, jsonAnswer, wrapError, wrapReply } from './envelope.ts';
 import { isDeeperThan } from './json-depth.ts';
 import { answerBare, readListRequest } from './list-method.ts';
@@ -65,6 +67,8 @@ export interface ListenerOptions {
   /** Plain HTTP where absent. */
   tls?: TlsMaterial | undefined;
   limits?: RequestLimits | undefined;
+  /** What a CA may come and ask for. */
+  challenges?: ChallengeAnswers | undefined;
 }
 
 /** What Node makes of it; also for `setSecureContext`. */
@@ -91,6 +95,7 @@ export function vaultListener(options: ListenerOptions): Server {
   const server = options.tls
     ? createTlsServer({ ...timeouts, ...tlsOptions(options.tls) }, answer)
     : createServer(timeouts, answer);
+  if (options.tls && options.challenges) answerHandshakes(server, options.challenges);
   server.on('clientError', (error: Error, socket: Duplex) => void respondBare(error, socket, options));
   return server;
 }
@@ -116,6 +121,7 @@ async function respond(
       connection,
       ...(streamed ? { stream: bodyOf(request) } : {}),
     };
+    await nextTurn();
     answer = await answerRequest(parts, options);
     // What is left of it is let pass by: clients read no answer before they have sent everything.
     if (streamed) request.resume();
@@ -211,6 +217,10 @@ async function answerRequest(parts: HttpParts, options: ListenerOptions): Promis
 async function answerOrError(parts: HttpParts, options: ListenerOptions): Promise<HttpAnswer> {
   const { core, status, entropy, log } = options;
   try {
+    const proof = options.challenges?.text(parts.target);
+    if (proof !== undefined) {
+      return { status: 200, contentType: 'application/octet-stream', body: Buffer.from(proof) };
+    }
     const target = readTarget(parts.target);
     if (!target) return errorAnswer(404);
     const statusPath = Object.hasOwn(status, target.path) ? status[target.path] : undefined;
@@ -256,4 +266,15 @@ function told(error: unknown): string {
 function checkHeaders(headers: HttpParts['headers']): void {
   const namespace = (single(headers['x-vault-namespace']) ?? '').replaceAll('/', '');
   if (namespace !== '' && namespace !== 'root') throw invalidRequest('namespaces feature not enabled');
+}
+
+let turn: Promise<void> | undefined;
+function nextTurn(): Promise<void> {
+  turn ??= new Promise((resolve) =>
+    setImmediate(() => {
+      turn = undefined;
+      resolve();
+    }),
+  );
+  return turn;
 }

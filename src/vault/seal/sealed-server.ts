@@ -12,6 +12,7 @@ import {
   type UnixAddress,
 } from '../../wire/http-server.ts';
 import type { OpenSink } from '../audit/sink.ts';
+import type { ChallengeAnswers } from '../http/challenge-answers.ts';
 import {
   type ListenerOptions,
   type RequestLimits,
@@ -47,6 +48,8 @@ export interface SealedServerOptions extends SealWorld {
   dialer: Dialer;
   /** See `VaultOptions`. */
   kmsLibraries?: KmsLibraries;
+  /** What its listeners answer a CA with that is to certify them. */
+  challenges?: ChallengeAnswers;
 }
 
 export interface SealedServer {
@@ -54,8 +57,8 @@ export interface SealedServer {
   addresses: readonly (ListenAddress | UnixAddress)[];
   /** Opens the logs of audit devices anew, where they were moved away. */
   reopenLogs(): Promise<void>;
-  /** Reads certificates anew; a listener whose files make no sense keeps what it has. */
-  reloadCertificates(): void;
+  /** Reads certificates anew, of one listener or of all; one whose files make no sense keeps what it has. */
+  reloadCertificates(index?: number): void;
   close(): Promise<void>;
 }
 
@@ -67,7 +70,7 @@ export interface SealedServer {
  */
 export async function startSealedVault(options: SealedServerOptions): Promise<SealedServer> {
   const { store, clock, entropy, log, openSink, dialer, autoSeal, formerSeal } = options;
-  const { metrics, diagnostics, kmsLibraries } = options;
+  const { metrics, diagnostics, kmsLibraries, challenges } = options;
   const given = {
     ...(metrics ? { metrics } : {}),
     ...(diagnostics ? { diagnostics } : {}),
@@ -96,7 +99,7 @@ export async function startSealedVault(options: SealedServerOptions): Promise<Se
   };
   try {
     for (const settings of options.listeners) {
-      opened.push(await openListener(settings, { core: vault, status, entropy, log }));
+      opened.push(await openListener(settings, { core: vault, status, entropy, log, challenges }));
     }
   } catch (error) {
     await close();
@@ -106,8 +109,9 @@ export async function startSealedVault(options: SealedServerOptions): Promise<Se
   return {
     addresses: opened.map(({ listening }) => listening.address),
     reopenLogs: () => vault.reopenLogs(),
-    reloadCertificates() {
-      for (const listener of opened) reloadCertificate(listener, log);
+    reloadCertificates(index) {
+      const wanted = index === undefined ? opened : opened.slice(index, index + 1);
+      for (const listener of wanted) reloadCertificate(listener, log);
     },
     async close() {
       watch?.stop();
