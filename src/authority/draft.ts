@@ -5,6 +5,7 @@ import { samePublicKey } from '../x509/key.ts';
 import type { SigningKey } from '../x509/signature.ts';
 import { defaultKeyId, type Holdings, type Settings } from './holdings.ts';
 import { type CaKey, type Issuer, issuerUses, writeIssuer, writeKey } from './issuer.ts';
+import { withIssuersModified } from './issuers-modified.ts';
 import type { Ledger } from './ledger.ts';
 
 /**
@@ -118,12 +119,18 @@ export class Draft {
 
   batch(): Required<Batch> {
     const { at } = this.#ledger;
-    const { issuers, keys, issuerOf, keyOf } = this.#from;
+    const { issuers, keys, issuerOf, keyOf, settings: before } = this.#from;
     const changed = <T extends { id: string }>(now: ReadonlyMap<string, T>, before: ReadonlyMap<string, T>) =>
       [...now.values()].filter((one) => before.get(one.id) !== one);
     const changedIssuers = changed(this.#issuers, issuerOf);
     const changedKeys = changed(this.#keys, keyOf);
     const removed = issuers.filter(({ id }) => !this.#issuers.has(id));
+    const sameIssuers =
+      changedIssuers.length + removed.length === 0 &&
+      this.#settings.defaultIssuerId === before.defaultIssuerId;
+    const settings = sameIssuers
+      ? this.#settings
+      : withIssuersModified(this.#settings, this.#ledger.options.clock.now());
     return {
       expect: [
         this.#ledger.settingsAsIn(this.#from),
@@ -133,7 +140,7 @@ export class Draft {
       puts: [
         ...changedIssuers.map((issuer) => ({ key: at.issuer(issuer.id), value: writeIssuer(issuer) })),
         ...changedKeys.map((key) => ({ key: at.key(key.id), value: writeKey(key) })),
-        this.#ledger.putSettings(this.#settings),
+        this.#ledger.putSettings(settings),
       ],
       deletes: [
         ...removed.map(({ id }) => at.issuer(id)),

@@ -33,6 +33,8 @@ export interface Settings {
   cluster?: { path?: string; aiaPath?: string };
   /** The issuer that signs where a request names none. */
   defaultIssuerId?: string;
+  /** When an issuer, or which one is the default, last changed; epoch milliseconds, whole seconds. */
+  issuersModifiedAt?: number;
   /** Whether each new issuer takes the default's place. */
   defaultFollowsLatestIssuer?: boolean;
   /** The key that is taken where a request names none; undefined for the default issuer's, empty for none. */

@@ -1,5 +1,6 @@
 import type { AiaConfig } from './ca-request.ts';
 import { defaultKeyId, findIssuer, findKey, type Holdings, type Settings } from './holdings.ts';
+import { withIssuersModified } from './issuers-modified.ts';
 import type { Ledger } from './ledger.ts';
 
 /** What stands in where a request names no issuer or no key. */
@@ -27,6 +28,11 @@ export interface AuthoritySettings {
   defaults(): Defaults;
   /** Changes what `change` holds; references as `issuer` and `key` take them. */
   setDefaults(change: DefaultsChange): Promise<void>;
+  /**
+   * When what is told of issuers last changed, or which one is the default; epoch milliseconds, whole seconds, a later
+   * one with each change. 0 where nobody knows.
+   */
+  issuersModifiedAt(): number;
   urls(): AiaConfig;
   setUrls(urls: AiaConfig): Promise<void>;
   cluster(): ClusterAddress;
@@ -56,13 +62,17 @@ export function authoritySettings(ledger: Ledger): AuthoritySettings {
       change((from) => {
         // Said, so that it does not change with the default issuer.
         const keyId = key === undefined ? defaultKeyId(from) : findKey(from, key).id;
+        const issuerId = issuer === undefined ? undefined : findIssuer(from, issuer).id;
+        const { settings } = from;
+        const changes = issuerId !== undefined && issuerId !== settings.defaultIssuerId;
         return {
-          ...from.settings,
-          ...(issuer === undefined ? {} : { defaultIssuerId: findIssuer(from, issuer).id }),
+          ...(changes ? withIssuersModified(settings, ledger.options.clock.now()) : settings),
+          ...(issuerId === undefined ? {} : { defaultIssuerId: issuerId }),
           ...(followsLatestIssuer === undefined ? {} : { defaultFollowsLatestIssuer: followsLatestIssuer }),
           ...(keyId === undefined ? {} : { defaultKeyId: keyId }),
         };
       }),
+    issuersModifiedAt: () => ledger.holdings().settings.issuersModifiedAt ?? 0,
     urls: () => ledger.holdings().settings.urls,
     setUrls: (urls) => change(({ settings }) => ({ ...settings, urls })),
     cluster: () => ledger.holdings().settings.cluster ?? {},

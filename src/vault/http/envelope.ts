@@ -41,9 +41,10 @@ function enveloped(id: string, operation: Operation, reply: Reply): HttpAnswer {
     const { body, contentType, status = body.length > 0 ? 200 : 204, headers, stream } = answer.raw;
     return { status, contentType, body, ...(headers ? { headers } : {}), ...(stream ? { stream } : {}) };
   }
-  const { data, warnings = [], wrap, status = 200 } = answer;
+  const { data, warnings = [], wrap, status = 200, headers } = answer;
   if (operation === 'list' && isEmptyList(data) && warnings.length === 0 && !wrap) return errorAnswer(404);
-  return jsonAnswer(status, { ...(dataAtTop ? data : {}), ...envelope(id, answer, mountType) });
+  const sent = jsonAnswer(status, { ...(dataAtTop ? data : {}), ...envelope(id, answer, mountType) });
+  return headers && !wrap ? { ...sent, headers } : sent;
 }
 
 /** What stands around the data of an answer: the fields that every answer has. */

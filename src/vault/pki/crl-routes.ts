@@ -4,7 +4,7 @@ import { Fault } from '../../base/fault.ts';
 import { encodePem } from '../../x509/pem.ts';
 import { defineRoute, noFields } from '../routing/define-route.ts';
 import type { Answer, RequestOrigin, Route } from '../routing/route.ts';
-import { modifiedHeaders, notModified } from './modified.ts';
+import { conditional } from './modified.ts';
 
 type Kind = 'complete' | 'delta';
 type Form = 'der' | 'pem' | 'bare pem';
@@ -71,19 +71,28 @@ function raw(path: string, kind: Kind, form: Form): Route<Authority> {
           ? orNothing(read)
           : read().then((list) => list ?? noList(authority, reference)));
         // Vault ends the PEM of an issuer's own paths in a newline, and no other.
-        return rawAnswer(crl, form === 'pem' && reference === undefined ? 'bare pem' : form, origin);
+        const shown = form === 'pem' && reference === undefined ? 'bare pem' : form;
+        return crl ? sinceModified(authority, crl, rawAnswer(crl, shown), origin) : nothingYet(shown);
       },
     },
   });
 }
 
-function rawAnswer(crl: Crl | undefined, form: Form, origin: RequestOrigin): Answer {
-  const contentType = form === 'der' ? 'application/pkix-crl' : 'application/x-pem-file';
-  if (!crl) return { raw: { contentType, body: Buffer.alloc(0) } };
-  const headers = modifiedHeaders(crl.modifiedAt);
-  if (notModified(origin, crl.modifiedAt))
-    return { raw: { status: 304, contentType, headers, body: Buffer.alloc(0) } };
-  return { raw: { contentType, headers, body: bodyOf(crl, form) } };
+/** Which list it is that a path tells changes with the issuers, too. */
+function sinceModified(authority: Authority, crl: Crl, answer: Answer, origin: RequestOrigin): Answer {
+  return conditional(answer, origin, Math.max(crl.modifiedAt, authority.issuersModifiedAt()));
+}
+
+function rawAnswer(crl: Crl, form: Form): Answer {
+  return { raw: { contentType: contentTypeOf(form), body: bodyOf(crl, form) } };
+}
+
+function nothingYet(form: Form): Answer {
+  return { raw: { contentType: contentTypeOf(form), body: Buffer.alloc(0) } };
+}
+
+function contentTypeOf(form: Form): string {
+  return form === 'der' ? 'application/pkix-crl' : 'application/x-pem-file';
 }
 
 function bodyOf(crl: Crl, form: Form): Buffer {
@@ -97,17 +106,12 @@ function enveloped(path: string, kind: Kind): Route<Authority> {
     fields: noFields,
     open: true,
     on: {
-      read: async (authority) => {
+      read: async (authority, { origin }) => {
         const crl = await listOf(authority, kind);
-        return (
-          crl && {
-            data: {
-              certificate: pem(crl).toString().trimEnd(),
-              revocation_time: 0,
-              revocation_time_rfc3339: '',
-            },
-          }
-        );
+        if (!crl) return undefined;
+        const certificate = pem(crl).toString().trimEnd();
+        const data = { certificate, revocation_time: 0, revocation_time_rfc3339: '' };
+        return sinceModified(authority, crl, { data }, origin);
       },
     },
   });
@@ -118,10 +122,10 @@ function ofIssuer(path: string, kind: Kind): Route<Authority> {
     fields: noFields,
     open: true,
     on: {
-      read: async (authority, { captures }) => {
+      read: async (authority, { captures, origin }) => {
         const reference = captures.issuer_ref!;
         const crl = (await listOf(authority, kind, reference)) ?? noList(authority, reference);
-        return { data: { crl: pem(crl).toString() } };
+        return sinceModified(authority, crl, { data: { crl: pem(crl).toString() } }, origin);
       },
     },
   });

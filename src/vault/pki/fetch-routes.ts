@@ -8,6 +8,7 @@ import { formatInstant } from '../instant.ts';
 import { defineRoute, noFields } from '../routing/define-route.ts';
 import type { FieldTable, FieldValues } from '../routing/fields.ts';
 import type { Answer, Route } from '../routing/route.ts';
+import { conditional } from './modified.ts';
 
 const pageFields = { after: 'text', limit: 'integer' } as const satisfies FieldTable;
 
@@ -16,22 +17,16 @@ const pemCertificate = 'application/pem-certificate-chain';
 
 /** What certificates point at, and what anyone may read: raw as DER or PEM, or in the envelope below `cert/`. */
 export const fetchRoutes: readonly Route<Authority>[] = [
-  raw('ca', derCertificate, (authority) => ca(authority)?.der),
-  raw('ca/pem', pemCertificate, (authority) => pem(ca(authority))),
-  raw('cert/ca/raw', derCertificate, (authority) => ca(authority)?.der),
-  raw('cert/ca/raw/pem', pemCertificate, (authority) => pem(ca(authority))),
+  rawCa('ca', derCertificate, (authority) => ca(authority).der),
+  rawCa('ca/pem', pemCertificate, (authority) => pem(ca(authority))),
+  rawCa('cert/ca/raw', derCertificate, (authority) => ca(authority).der),
+  rawCa('cert/ca/raw/pem', pemCertificate, (authority) => pem(ca(authority))),
   // Vault calls the chain, which is PEM, so.
-  raw('ca_chain', derCertificate, (authority) => Buffer.from(chain(authority))),
-  enveloped('cert/ca', (authority) => barePem(caToRead(() => ca(authority)))),
-  defineRoute('cert/ca_chain', {
-    fields: noFields,
-    open: true,
-    on: {
-      read: (authority) => {
-        const whole = caToRead(() => chain(authority));
-        return { data: { ...certificateData(whole), ca_chain: whole } };
-      },
-    },
+  rawCa('ca_chain', derCertificate, (authority) => Buffer.from(chain(authority))),
+  envelopedCa('cert/ca', (authority) => certificateData(barePem(ca(authority)))),
+  envelopedCa('cert/ca_chain', (authority) => {
+    const whole = chain(authority);
+    return { ...certificateData(whole), ca_chain: whole };
   }),
   raw(
     'cert/:serial/raw',
@@ -68,39 +63,62 @@ function rangeOf({ after, limit = 0 }: FieldValues<typeof pageFields>): { after?
 
 type Bytes = Buffer | undefined;
 
-/** A route that answers bytes, or none (204) where there is nothing yet. */
+/** A route that answers bytes, or none (204) where there is nothing of that serial. */
 function raw(
   path: string,
   contentType: string,
-  read: (authority: Authority, serial: string) => Bytes | Promise<Bytes>,
+  read: (authority: Authority, serial: string) => Promise<Bytes>,
 ): Route<Authority> {
   return defineRoute(path, {
     fields: noFields,
     open: true,
     on: {
       read: async (authority, { captures }): Promise<Answer> => {
-        const body = (await orNothing(() => read(authority, captures.serial ?? ''))) ?? Buffer.alloc(0);
+        const body = (await read(authority, captures.serial!)) ?? Buffer.alloc(0);
         return { raw: { contentType, body } };
       },
     },
   });
 }
 
+/** The same of the CA, which may not be there yet. */
+function rawCa(path: string, contentType: string, read: (authority: Authority) => Bytes): Route<Authority> {
+  return defineRoute(path, {
+    fields: noFields,
+    open: true,
+    on: {
+      read: (authority, { origin }): Answer => {
+        const body = orNothing(() => read(authority));
+        if (!body) return { raw: { contentType, body: Buffer.alloc(0) } };
+        return conditional({ raw: { contentType, body } }, origin, authority.issuersModifiedAt());
+      },
+    },
+  });
+}
+
 /** Raw answers cannot tell of an issuer that is not there, so they are empty. */
-async function orNothing(read: () => Bytes | Promise<Bytes>): Promise<Bytes> {
+function orNothing(read: () => Bytes): Bytes {
   try {
-    return await read();
+    return read();
   } catch (error) {
     if (error instanceof Fault && error.code === 'authority.issuer.absent') return undefined;
     throw error;
   }
 }
 
-function enveloped(path: string, read: (authority: Authority) => string | Promise<string>): Route<Authority> {
+function envelopedCa(
+  path: string,
+  read: (authority: Authority) => Record<string, unknown>,
+): Route<Authority> {
   return defineRoute(path, {
     fields: noFields,
     open: true,
-    on: { read: async (authority) => ({ data: certificateData(await read(authority)) }) },
+    on: {
+      read: (authority, { origin }) => {
+        const data = caToRead(() => read(authority));
+        return conditional({ data }, origin, authority.issuersModifiedAt());
+      },
+    },
   });
 }
 

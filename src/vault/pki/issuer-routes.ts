@@ -4,6 +4,7 @@ import { certificatePem, serialText } from '../../x509/certificate.ts';
 import { defineRoute, noFields } from '../routing/define-route.ts';
 import type { FieldTable } from '../routing/fields.ts';
 import type { Answer, Route } from '../routing/route.ts';
+import { conditional } from './modified.ts';
 
 const pageFields = { after: 'text', limit: 'integer' } as const satisfies FieldTable;
 
@@ -16,16 +17,24 @@ export const issuerRoutes: readonly Route<Authority>[] = [
   defineRoute('issuer/:issuer_ref/json', {
     fields: noFields,
     open: true,
-    on: { read: (authority, { captures }) => readPublic(authority, authority.issuer(captures.issuer_ref!)) },
+    on: {
+      read: (authority, { captures, origin }) => {
+        const data = describe(authority, authority.issuer(captures.issuer_ref!));
+        return conditional({ data }, origin, authority.issuersModifiedAt());
+      },
+    },
   }),
   defineRoute('issuer/:issuer_ref/pem', {
     fields: noFields,
     open: true,
     on: {
-      read: (authority, { captures }) => {
+      read: (authority, { captures, origin }) => {
         const { certificate } = authority.issuer(captures.issuer_ref!);
-        const body = Buffer.from(certificatePem(certificate));
-        return { raw: { contentType: 'application/pem-certificate-chain', body } };
+        const raw = {
+          contentType: 'application/pem-certificate-chain',
+          body: Buffer.from(certificatePem(certificate)),
+        };
+        return conditional({ raw }, origin, authority.issuersModifiedAt());
       },
     },
   }),
@@ -33,9 +42,10 @@ export const issuerRoutes: readonly Route<Authority>[] = [
     fields: noFields,
     open: true,
     on: {
-      read: (authority, { captures }) => {
+      read: (authority, { captures, origin }) => {
         const { certificate } = authority.issuer(captures.issuer_ref!);
-        return { raw: { contentType: 'application/pkix-cert', body: certificate.der } };
+        const raw = { contentType: 'application/pkix-cert', body: certificate.der };
+        return conditional({ raw }, origin, authority.issuersModifiedAt());
       },
     },
   }),
@@ -61,12 +71,7 @@ function listIssuers(
   return { data: { key_info: Object.fromEntries(info), keys: issuers.map(({ id }) => id) } };
 }
 
-/** What anyone may read of an issuer. */
-function readPublic(authority: Authority, issuer: Issuer): Answer {
-  return { data: describe(authority, issuer) };
-}
-
-/** Here PEM ends in a newline, as it does in Vault. */
+/** What anyone may read of an issuer. Here PEM ends in a newline, as it does in Vault. */
 function describe(authority: Authority, issuer: Issuer): Record<string, unknown> {
   return {
     ca_chain: authority.chain(issuer).map(certificatePem),

@@ -1,12 +1,22 @@
-import type { RequestOrigin } from '../routing/route.ts';
+import type { Answer, RequestOrigin } from '../routing/route.ts';
 
-/** What lets a client, or a cache before it, ask again only for what has changed. */
-export function modifiedHeaders(modifiedAtMs: number): Record<string, string> {
-  return { 'Last-Modified': new Date(modifiedAtMs).toUTCString(), 'Cache-Control': 'no-cache' };
+/**
+ * The answer, with what lets a client, or a cache before it, ask again only for what has changed; or, to a client that
+ * has what was made at `modifiedAtMs` (whole seconds) already, that it is the same still (RFC 9110 section 13.1.3).
+ *
+ * @param modifiedAtMs 0 where nobody knows
+ */
+export function conditional(answer: Answer, origin: RequestOrigin, modifiedAtMs: number): Answer {
+  if (modifiedAtMs === 0) return answer;
+  const headers = { 'Last-Modified': new Date(modifiedAtMs).toUTCString(), 'Cache-Control': 'no-cache' };
+  if (isHeld(origin, modifiedAtMs)) {
+    const contentType = answer.raw?.contentType ?? 'application/json';
+    return { raw: { status: 304, contentType, headers, body: Buffer.alloc(0) } };
+  }
+  return answer.raw ? { raw: { ...answer.raw, headers } } : { ...answer, headers };
 }
 
-/** Whether the client has what was made at `modifiedAtMs` (whole seconds) already (RFC 9110 section 13.1.3). */
-export function notModified({ headers }: RequestOrigin, modifiedAtMs: number): boolean {
+function isHeld({ headers }: RequestOrigin, modifiedAtMs: number): boolean {
   const since = headers['if-modified-since'];
   if (typeof since !== 'string') return false;
   const sinceMs = Date.parse(since);

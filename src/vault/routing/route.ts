@@ -64,6 +64,8 @@ export interface Answer {
   rewrap?: Pick<WrapOrder, 'wrapped' | 'ttlMs' | 'path'>;
   /** In place of anything else: where the answer is. */
   wrap?: WrapInfo;
+  /** Sent along with the envelope. */
+  headers?: Readonly<Record<string, string>>;
   /** Sent as it is, without the envelope. */
   raw?: RawAnswer;
 }
