@@ -7,7 +7,7 @@ import { type Imports, imports } from './import.ts';
 import type { CaKey, Issuer } from './issuer.ts';
 import { type IssuerChanges, issuerChanges } from './issuer-changes.ts';
 import { type Leaves, leavesOf } from './leaves.ts';
-import { type AuthorityOptions, Ledger, storedSerial } from './ledger.ts';
+import { type AuthorityOptions, Ledger, storedSerial, toldSerial } from './ledger.ts';
 import { type OcspResponder, ocspResponder } from './ocsp.ts';
 import { type OwnRequests, ownRequests } from './own-requests.ts';
 import { type Revocations, storedRevocations } from './revocations.ts';
@@ -91,7 +91,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
         ...(limit ? { limit } : {}),
         keysOnly: true,
       });
-      return entries.map(({ key }) => key.slice(at.certificates.length).replaceAll('-', ':'));
+      return entries.map(({ key }) => toldSerial(key.slice(at.certificates.length)));
     },
   };
 }

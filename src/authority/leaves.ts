@@ -7,7 +7,7 @@ import type { Issuer } from './issuer.ts';
 import { leafKeySpec, leafSigner } from './leaf-keys.ts';
 import type { LeafOrder } from './leaf-request.ts';
 import { type LeafKey, planLeaf } from './leaf-rules.ts';
-import { type Ledger, storedSerial } from './ledger.ts';
+import { type Ledger, storedSerial, toldSerial } from './ledger.ts';
 import { checkPermitted } from './permitted-names.ts';
 import { refused } from './refused.ts';
 import { issuerToSign } from './signing-issuer.ts';
@@ -134,7 +134,7 @@ async function signedBy(
   return entries
     .map(({ key }) => {
       const [end, serial] = key.slice(prefix.length).split('/') as [string, string];
-      return { serial: serial.replaceAll('-', ':'), notAfter: Number(end) };
+      return { serial: toldSerial(serial), notAfter: Number(end) };
     })
     .filter(({ serial }) => serial !== own)
     .slice(0, limit);

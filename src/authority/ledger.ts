@@ -121,8 +121,19 @@ export class Ledger {
 /** The key says it all. */
 const nothingMore = Buffer.alloc(0);
 
-/** `3f-6d-82` of `3F:6D:82`, `3f-6d-82` and `3f6d82`. */
+/**
+ * How the store writes a serial, however a client does: `3f-6d-82` of `3F:6D:82`, `3f-6d-82` and `3f6d82`, and
+ * `00-8f-01` of `8f:01` and `00:8f:01`, as DER has it.
+ */
 export function storedSerial(text: string): string {
   const hex = text.toLowerCase().replaceAll(/[^0-9a-f]/g, '');
-  return hex.match(/../g)?.join('-') ?? '-';
+  const octets = hex.match(/../g) ?? [];
+  while (octets.length > 1 && octets[0] === '00') octets.shift();
+  if (octets.length === 0) return '-';
+  return (octets[0]! >= '80' ? ['00', ...octets] : octets).join('-');
+}
+
+/** A serial as clients are told it, of how the store writes it. */
+export function toldSerial(stored: string): string {
+  return stored.replace(/^00-(?=.)/, '').replaceAll('-', ':');
 }

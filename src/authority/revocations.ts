@@ -4,7 +4,7 @@ import type { RevocationReason } from '../x509/crl.ts';
 import type { Holdings } from './holdings.ts';
 import { signerAmong } from './issued-by.ts';
 import { type RevokedIssuer, revokeIssuer } from './issuer-revocation.ts';
-import { type Ledger, storedSerial } from './ledger.ts';
+import { type Ledger, storedSerial, toldSerial } from './ledger.ts';
 import { listId } from './list-signer.ts';
 import { refused } from './refused.ts';
 import { revocationKeysBelow, unclaimed } from './revocation-keys.ts';
@@ -98,7 +98,7 @@ export function storedRevocations(ledger: Ledger): Revocations {
         ...(limit ? { limit } : {}),
         keysOnly: true,
       });
-      return entries.map(({ key }) => key.slice(prefix.length).replaceAll('-', ':'));
+      return entries.map(({ key }) => toldSerial(key.slice(prefix.length)));
     },
     settings: () => revocationSettings(ledger.holdings()),
     setSettings: (change) => changeRevocationSettings(ledger, change),

@@ -276,10 +276,18 @@ export function certificatePem(certificate: Pick<Certificate, 'der'>): string {
   return encodePem('CERTIFICATE', certificate.der);
 }
 
-/** A serial number as Vault writes it: lower-case hex of every content octet, colons between. */
+/**
+ * A serial number as Vault writes it: lower-case hex, colons between, without the zero octet that keeps a number positive
+ * in DER.
+ */
 export function serialText(serial: Uint8Array): string {
+  return octetText(serial[0] === 0 && serial.length > 1 ? serial.subarray(1) : serial);
+}
+
+/** Octets in lower-case hex, colons between. */
+export function octetText(octets: Uint8Array): string {
   let text = '';
-  for (const byte of serial) text += `${text === '' ? '' : ':'}${hexOfByte[byte]}`;
+  for (const byte of octets) text += `${text === '' ? '' : ':'}${hexOfByte[byte]}`;
   return text;
 }
 

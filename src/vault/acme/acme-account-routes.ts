@@ -2,6 +2,7 @@ import type { Account } from '../../authority/acme/accounts.ts';
 import type { Acme } from '../../authority/acme/acme.ts';
 import type { OrderView } from '../../authority/acme/orders.ts';
 import { Problem } from '../../authority/acme/problem.ts';
+import { toldSerial } from '../../authority/ledger.ts';
 import { absent, invalidRequest } from '../faults.ts';
 import { defineRoute } from '../routing/define-route.ts';
 import type { Route } from '../routing/route.ts';
@@ -76,7 +77,7 @@ function describeOrder({ order, status }: OrderView): Record<string, unknown> {
     order_id: id,
     status,
     identifiers: identifiers.map(({ value }) => value),
-    cert_serial_number: certificate?.serial.replaceAll('-', ':') ?? '',
+    cert_serial_number: certificate ? toldSerial(certificate.serial) : '',
     cert_expiry: certificate ? instant(certificate.notAfterMs) : '',
     order_expiry: instant(expiresMs),
   };

@@ -13,6 +13,7 @@ import { type DetailedPeerCertificate, type SecureVersion, TLSSocket } from 'nod
 import { type Entropy, uuid } from '../../base/entropy.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
+import { sideBySide } from '../../base/side-by-side.ts';
 import { readBody } from '../../wire/http-server.ts';
 import type { Core } from '../core.ts';
 import { invalidRequest, statusOf } from '../faults.ts';
@@ -100,6 +101,9 @@ export function vaultListener(options: ListenerOptions): Server {
   return server;
 }
 
+/** Of one process: all its listeners share the processor. */
+const turn = sideBySide();
+
 async function respond(
   request: IncomingMessage,
   response: ServerResponse,
@@ -121,7 +125,7 @@ async function respond(
       connection,
       ...(streamed ? { stream: bodyOf(request) } : {}),
     };
-    await nextTurn();
+    await turn();
     answer = await answerRequest(parts, options);
     // What is left of it is let pass by: clients read no answer before they have sent everything.
     if (streamed) request.resume();
@@ -266,15 +270,4 @@ function told(error: unknown): string {
 function checkHeaders(headers: HttpParts['headers']): void {
   const namespace = (single(headers['x-vault-namespace']) ?? '').replaceAll('/', '');
   if (namespace !== '' && namespace !== 'root') throw invalidRequest('namespaces feature not enabled');
-}
-
-let turn: Promise<void> | undefined;
-function nextTurn(): Promise<void> {
-  turn ??= new Promise((resolve) =>
-    setImmediate(() => {
-      turn = undefined;
-      resolve();
-    }),
-  );
-  return turn;
 }

@@ -1,5 +1,5 @@
 import { Fault } from '../../../base/fault.ts';
-import { type Certificate, readCertificate, serialText } from '../../../x509/certificate.ts';
+import { type Certificate, octetText, readCertificate } from '../../../x509/certificate.ts';
 import { commonName } from '../../../x509/name.ts';
 import { denied, failed, invalidRequest } from '../../faults.ts';
 import { defineRoute } from '../../routing/define-route.ts';
@@ -96,7 +96,7 @@ function judge({ trust, nowMs }: CertContext, shown: ShownChain, name: string): 
 }
 
 function grantOf(role: CertRole, leaf: Certificate): LoginGrant {
-  const id = (bytes: Buffer | undefined) => (bytes ? serialText(bytes) : '');
+  const id = (bytes: Buffer | undefined) => (bytes ? octetText(bytes) : '');
   const extensions = role.allowed_metadata_extensions.flatMap((oid) => {
     const text = extensionText(leaf, oid);
     return text === undefined ? [] : [[oid.replaceAll('.', '-'), text]];
