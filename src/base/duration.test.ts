@@ -60,3 +60,9 @@ test.each([
 ])('Go says of %j: %s', (text, problem) => {
   expect(durationProblem(text)).toBe(problem);
 });
+
+test.each(['1', '1.', '.1', '1h'])('what is none is told to be none however long it is: %s', (part) => {
+  const text = `${part.repeat(500_000)}x`;
+  expect(() => parseDuration(text)).toThrow('is not a duration');
+  expect(durationProblem(text)).toMatch(/^time: (invalid|missing unit|unknown unit)/);
+});

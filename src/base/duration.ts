@@ -25,7 +25,7 @@ const unitMs: Record<string, number> = {
 export function parseDuration(text: string): number {
   const [, sign, body] = /^([+-]?)(.*)$/s.exec(text)!;
   if (body === '0') return 0;
-  const parts = [...body!.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h|d)/gy)];
+  const parts = [...body!.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h|d)/gy)];
   const length = parts.reduce((sum, [whole]) => sum + whole.length, 0);
   if (parts.length === 0 || length !== body!.length) {
     throw new Fault(`${JSON.stringify(text)} is not a duration`, {
@@ -41,7 +41,8 @@ export function parseDuration(text: string): number {
 /** What Go says of a duration that it cannot read: no number, no unit behind it, or none that it knows. */
 export function durationProblem(text: string): string {
   const [, unit] =
-    /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))*(?:\d+\.?\d*|\.\d+)([^\d.]*)/.exec(text) ?? [];
+    /^[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|ms|s|m|h))*(?:\d+(?:\.\d*)?|\.\d+)([^\d.]*)/.exec(text) ??
+    [];
   if (unit === undefined) return `time: invalid duration ${JSON.stringify(text)}`;
   const problem = unit === '' ? 'missing unit' : `unknown unit ${JSON.stringify(unit)}`;
   return `time: ${problem} in duration ${JSON.stringify(text)}`;

@@ -143,3 +143,10 @@ test.each(['*', 'a*', '+', 'a/b', '', '.', '..', 'a\nb', '{{x}}', '\ud800'])(
     expect(resolvePolicy(policy, { accessor: 'a', metadata: { team: value } }).rules).toEqual([]);
   },
 );
+
+test('braces without end are found to be unbalanced, however many there are', () => {
+  const path = '{{'.repeat(500_000);
+  expect(() => parsePolicy(`path "${path}" { capabilities = ["read"] }`)).toThrow(
+    'unbalanced templating characters',
+  );
+});

@@ -138,8 +138,8 @@ export function resolvePolicy({ rules }: Policy, alias: Alias | undefined): Poli
 }
 
 function isTemplated(path: string, where: string): boolean {
-  const templates = path.match(/\{\{.*?\}\}/g) ?? [];
-  if (/\{\{|\}\}/.test(path.replaceAll(/\{\{.*?\}\}/g, ''))) {
+  const templates = path.match(/\{\{[^{}\n]*\}\}/g) ?? [];
+  if (/\{\{|\}\}/.test(path.replaceAll(/\{\{[^{}\n]*\}\}/g, ''))) {
     throw policyFault(`${where}: failed to validate policy templating: unbalanced templating characters`);
   }
   const unknown = templates.find((template) => !/^\{\{\s*identity\.[\w.\-/ ]+\s*\}\}$/.test(template));

@@ -83,4 +83,12 @@ describe('metadata', () => {
       }),
     );
   });
+
+  test('blanks, however many, are trimmed', () => {
+    const blanks = ' '.repeat(1_000_000);
+    expect(read(`${blanks}a${blanks}b${blanks}=${blanks}c${blanks}d${blanks}`)).toEqual({
+      [`a${blanks}b`]: `c${blanks}d`,
+    });
+    expect(() => read(`a${blanks}b`)).toThrow('failed to parse metadata');
+  });
 });

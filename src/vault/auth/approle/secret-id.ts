@@ -85,11 +85,11 @@ function readMetadata(text: string): Record<string, string> {
     if (wrong) throw invalidRequest('failed to parse metadata: its values must be texts');
     return json as Record<string, string>;
   }
-  const pairs = text.split(',').map((pair) => /^\s*([^=\s][^=]*?)\s*=\s*(.*?)\s*$/s.exec(pair));
-  if (pairs.some((pair) => !pair || pair[2]!.includes('='))) {
+  const pairs = text.split(',').map((pair) => pair.split('=').map((part) => part.trim()));
+  if (pairs.some(([key, ...values]) => key === '' || values.length !== 1)) {
     throw invalidRequest('failed to parse metadata: failed to parse the input: invalid <key,value> format');
   }
-  return Object.fromEntries(pairs.map((pair) => [pair![1]!, pair![2]!]));
+  return Object.fromEntries(pairs as [string, string][]);
 }
 
 function jsonOf(text: string): object | undefined {
