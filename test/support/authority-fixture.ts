@@ -1,5 +1,6 @@
 import { type Authority, openAuthority } from '../../src/authority/authority.ts';
 import type { RootRequest } from '../../src/authority/ca-issuing.ts';
+import type { RemoteKeys } from '../../src/authority/issuer.ts';
 import { dayMs } from '../../src/base/duration.ts';
 import { seededEntropy } from '../../src/base/entropy.ts';
 import { ManualClock } from '../../src/base/manual-clock.ts';
@@ -45,6 +46,7 @@ export const fixturePrefix = 'data/x/';
 export async function authorityFixture(
   seed: string,
   store: Store = memoryStore(),
+  remoteKeys?: RemoteKeys,
 ): Promise<AuthorityFixture> {
   const entropy = seededEntropy(seed);
   const clock = new ManualClock();
@@ -58,6 +60,7 @@ export async function authorityFixture(
       entropy,
       limits: () => ({ defaultTtlMs: 32 * dayMs, maxTtlMs: 90 * dayMs }),
       guard: () => ({ key: guardKey, revision }),
+      ...(remoteKeys ? { remoteKeys } : {}),
     });
   const authority = await open();
   const key = generateKey({ type: 'ec', curve: 'P-256' }, entropy);
