@@ -30,6 +30,7 @@ export class AcmeRefusal extends Fault {
 
 /** The mends of what CAs refuse most. */
 const fixes: Readonly<Record<string, string>> = {
+  badCSR: 'set tls_acme_key_type to a kind of key that the role or policy of the CA takes',
   caa: 'let the CAA records of the domain name this CA',
   dns: 'correct the DNS records of the domain, or tls_acme_domains',
   externalAccountRequired: 'set tls_acme_eab_key_id and tls_acme_eab_mac_key',
@@ -70,7 +71,9 @@ function typeOf({ type }: Readonly<Record<string, unknown>>): string {
 function problemText(problem: Readonly<Record<string, unknown>>, status: number | undefined): string {
   const { detail, errors } = problem;
   const told = typeof detail === 'string' ? detail : Array.isArray(errors) ? errors.join(', ') : '';
-  const words = [typeOf(problem), told.slice(0, mostDetail)].filter((word) => word !== '');
+  const words = [typeOf(problem), told.replaceAll(/\s+/g, ' ').trim().slice(0, mostDetail)].filter(
+    (word) => word !== '',
+  );
   if (words.length > 0) return words.join(': ');
   return status === undefined ? 'it did not say why' : `status ${status}`;
 }
