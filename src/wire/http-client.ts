@@ -15,7 +15,7 @@ export interface HttpClientOptions {
   insecure?: boolean;
   /** A Unix socket to reach the server by, whatever host the URL names. */
   socketPath?: string;
-  /** How long a request may wait for its answer's head, in real milliseconds. */
+  /** How long a request may wait for its answer's head, and `send` for more of its body; real milliseconds. */
   timeoutMs?: number;
 }
 
@@ -105,7 +105,7 @@ export function httpClient(options: HttpClientOptions = {}): HttpClient {
       return {
         status: response.statusCode ?? 0,
         headers: response.headers,
-        body: await wholeBody(response, request),
+        body: await wholeBody(response, request, timeoutMs),
       };
     },
     close() {
@@ -115,17 +115,26 @@ export function httpClient(options: HttpClientOptions = {}): HttpClient {
 }
 
 /** @throws Fault `wire.request.failed` where it breaks off, or is larger than what is read into memory */
-async function wholeBody(response: IncomingMessage, { method, url }: HttpRequest): Promise<Buffer> {
+async function wholeBody(
+  response: IncomingMessage,
+  { method, url }: HttpRequest,
+  timeoutMs: number,
+): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
+  const hangUp = () => response.destroy(new Error(`no more of the answer within ${timeoutMs} ms`));
+  const late = setTimeout(hangUp, timeoutMs);
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
+      late.refresh();
       size += chunk.length;
       if (size > bodyLimitBytes) throw new Error(`the answer is larger than ${bodyLimitBytes} bytes`);
       chunks.push(chunk);
     }
   } catch (error) {
     throw requestFault(error as NodeJS.ErrnoException, method, new URL(url));
+  } finally {
+    clearTimeout(late);
   }
   return Buffer.concat(chunks, size);
 }
