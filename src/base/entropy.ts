@@ -50,6 +50,9 @@ export function uuid(entropy: Entropy): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
+/** What tokens and one-time passwords are drawn from. */
+export const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
 /** `length` characters drawn evenly from `alphabet` (at most 256 characters). */
 export function randomText(entropy: Entropy, length: number, alphabet: string): string {
   const usable = 256 - (256 % alphabet.length);

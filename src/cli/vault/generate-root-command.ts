@@ -1,4 +1,4 @@
-import { randomText } from '../../base/entropy.ts';
+import { base62, randomText } from '../../base/entropy.ts';
 import { askCeremony, dropCeremony } from './ceremony-client.ts';
 import type { VaultClient } from './client.ts';
 import { columns, paragraph } from './columns.ts';
@@ -10,7 +10,6 @@ import { number, text } from './secret.ts';
 import { type Call, expectArguments, type Subcommand } from './subcommand.ts';
 import type { Value, ValueObject } from './value.ts';
 
-const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 /** Of a server that does not say. */
 const usualLength = 28;
 const attemptPath = 'sys/generate-root/attempt';

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { openSealedStore } from '../../app/sealed-store.ts';
 import { aborted } from '../../base/abort.ts';
 import { type ClockScale, scaledClock } from '../../base/clock.ts';
-import { randomText } from '../../base/entropy.ts';
+import { base62, randomText } from '../../base/entropy.ts';
 import { Fault } from '../../base/fault.ts';
 import { jsonLog } from '../../base/log.ts';
 import { startVault } from '../../vault/server.ts';
@@ -160,7 +160,6 @@ function readScale(given: Flags): ClockScale {
 }
 
 function newRootToken({ entropy }: CommandContext): string {
-  const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
   return `hvs.${randomText(entropy, 24, base62)}`;
 }
 

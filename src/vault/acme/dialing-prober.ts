@@ -1,9 +1,10 @@
 import { type IncomingMessage, request } from 'node:http';
 import { isIP, type Socket } from 'node:net';
-import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
+import { connect, type TLSSocket } from 'node:tls';
 import type { Probe, ProbeFailure, Prober } from '../../authority/acme/prober.ts';
 import { describeError } from '../../base/fault.ts';
 import type { Dialer } from '../../wire/dialer.ts';
+import { peerChain } from '../../wire/peer-chain.ts';
 
 /** Real milliseconds: for a whole probe, and for one address of several. */
 const probeTimeMs = 30_000;
@@ -121,14 +122,6 @@ function handshake(
     });
     secure.once('close', () => reject(new ProbeEnd('tls', `${host} hung up during the TLS handshake`)));
   });
-}
-
-/** Node links each certificate to its issuer's, a self-signed one to itself. */
-function peerChain(socket: TLSSocket): Buffer[] {
-  const chain: Buffer[] = [];
-  let at: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
-  for (; at?.raw && !chain.some((der) => der.equals(at!.raw)); at = at.issuerCertificate) chain.push(at.raw);
-  return chain;
 }
 
 interface Fetching {

@@ -9,12 +9,13 @@ import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type DetailedPeerCertificate, type SecureVersion, TLSSocket } from 'node:tls';
+import { type SecureVersion, TLSSocket } from 'node:tls';
 import { type Entropy, uuid } from '../../base/entropy.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
 import { sideBySide } from '../../base/side-by-side.ts';
 import { readBody } from '../../wire/http-server.ts';
+import { peerChain } from '../../wire/peer-chain.ts';
 import type { Core } from '../core.ts';
 import { invalidRequest, statusOf } from '../faults.ts';
 import type { RequestOrigin } from '../routing/route.ts';
@@ -188,17 +189,11 @@ function originOf({ method, headers, connection, stream }: HttpParts): RequestOr
 /** The far end of a socket; over a Unix socket it has no address. */
 function connectionOf(socket: Duplex): HttpParts['connection'] {
   const { remoteAddress = '', remotePort = 0 } = socket as Socket;
-  const peer = socket instanceof TLSSocket ? socket.getPeerCertificate(true) : undefined;
-  return { remoteAddress, remotePort, peerCertificates: peer ? peerChain(peer) : [] };
-}
-
-/** Node links each certificate to its issuer's, a self-signed one to itself. */
-function peerChain(peer: DetailedPeerCertificate): Buffer[] {
-  const chain: Buffer[] = [];
-  for (let at = peer; at?.raw && !chain.some((der) => der.equals(at.raw)); at = at.issuerCertificate) {
-    chain.push(at.raw);
-  }
-  return chain;
+  return {
+    remoteAddress,
+    remotePort,
+    peerCertificates: socket instanceof TLSSocket ? peerChain(socket) : [],
+  };
 }
 
 function fixedHeaders(headers: HttpParts['headers']): Record<string, string> {

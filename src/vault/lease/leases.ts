@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { hourMs } from '../../base/duration.ts';
-import { type Entropy, randomText } from '../../base/entropy.ts';
+import { base62, type Entropy, randomText } from '../../base/entropy.ts';
 import { describeError } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
 import type { Store } from '../../store/store.ts';
@@ -20,7 +20,6 @@ import {
   type TokenLeaseEntry,
 } from './lease-keys.ts';
 
-const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const idLength = 24;
 const pageSize = 200;
 const irrevocablePrefix = 'lease/irrevocable/';

@@ -1,10 +1,9 @@
-import { type Entropy, randomText, uuid } from '../../base/entropy.ts';
+import { base62, type Entropy, randomText, uuid } from '../../base/entropy.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
 import { invalidRequest } from '../faults.ts';
 import { checkShareLength, GatheredShares } from './key-shares.ts';
 
-const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const prefix = 'hvs.';
 /** Vault's root tokens are shorter than the others: 24 characters behind their prefix. */
 const drawnLength = 24;

@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
-import { type Entropy, randomText } from '../../base/entropy.ts';
+import { base62, type Entropy, randomText } from '../../base/entropy.ts';
 import type { Fault } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
 import type { Store } from '../../store/store.ts';
@@ -18,7 +18,6 @@ import { type BatchTokens, batchPrefix, batchTokens } from './batch-tokens.ts';
 import { type HoldingKind, holdingKey, holdingsOf, readHolding } from './holdings.ts';
 import { isAlive, isOver, type NewToken, type PresentedToken, type Token } from './token.ts';
 
-const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 /** As long as Vault's, so that tools which look for leaked tokens know ours. */
 const tokenLength = 91;
 const accessorLength = 24;
