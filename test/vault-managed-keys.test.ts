@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { SecretText } from '../src/base/secret.ts';
 import { attribute, classes } from '../src/vault/pkcs11/constants.ts';
 import { openCryptoki } from '../src/vault/pkcs11/cryptoki.ts';
 import { pkcs11Library } from '../src/vault/pkcs11/library.ts';
-import { type Running, start } from './support/capstan.ts';
+import { type Running, root, start } from './support/capstan.ts';
 import { type SoftToken, softHsmLibrary, softHsmThere, softToken, tokenPin } from './support/soft-hsm.ts';
 import { callVault, type VaultReply } from './support/vault.ts';
 
@@ -24,13 +25,18 @@ interface Server {
   kill: () => Promise<void>;
 }
 
+const staticSeal = 'seal "static" {\n  current_key_id = "1"\n  current_key = "file://seal.key"\n}\n';
+const hsmSeal =
+  `seal "pkcs11" {\n  lib = "${softHsmLibrary}"\n  token_label = "capstan"\n  pin = "${tokenPin}"\n` +
+  '  key_label = "seal"\n  generate_key = true\n}\n';
+
 /** A server with a seal of its own, unsealed; `root` is made where there is none yet. */
-async function serve(at: SoftToken, { root = '', library = softHsmLibrary } = {}) {
+async function serve(at: SoftToken, { root: known = '', library = softHsmLibrary, seal = staticSeal } = {}) {
   writeFileSync(join(at.path, 'seal.key'), Buffer.alloc(32, 7));
   writeFileSync(
     join(at.path, 'vault.hcl'),
     `listener "tcp" {\n  address = "127.0.0.1:0"\n  tls_disable = true\n}\nstorage "file" {\n  path = "data"\n}\n` +
-      `seal "static" {\n  current_key_id = "1"\n  current_key = "file://seal.key"\n}\n` +
+      seal +
       `kms_library "pkcs11" {\n  name = "hsm"\n  library = "${library}"\n}\n`,
   );
   const running = start(['vault', 'server', '-config=vault.hcl'], { cwd: at.path, env: at.env });
@@ -40,7 +46,7 @@ async function serve(at: SoftToken, { root = '', library = softHsmLibrary } = {}
   };
   cleaning.push(kill);
   const [, address] = await running.printed(/Api Address: (\S+)\n[\s\S]*server started!/);
-  let token = root;
+  let token = known;
   if (token === '') {
     const init = await callVault(address!, {
       ...{ method: 'PUT', path: 'sys/init', token: '' },
@@ -282,4 +288,43 @@ test.runIf(there)('who may use a key, and what is refused', async () => {
   await done(put({ allow_generate_key: true }));
   await done(attempt());
   expect((await server.call('DELETE', 'sys/managed-keys/pkcs11/other')).status).toBe(204);
+});
+
+test.runIf(there)('the seal and CAs share a token, whatever a third one does there', async () => {
+  const at = token();
+  let server = await serve(at, { seal: hsmSeal });
+  await managedKey(server, 'root', ecKey);
+  await managedKey(server, 'wrong', { ...ecKey, pin: '0000' });
+  await mount(server, 'pki', ['root']);
+  await done(server.call('POST', 'pki/root/generate/kms', { managed_key_name: 'root', common_name: 'root' }));
+  await server.kill();
+  server = await serve(at, { seal: hsmSeal, root: server.root });
+  await done(server.call('POST', 'pki/roles/web', { allow_any_name: true, key_type: 'ec' }));
+  const attempts = Array.from({ length: 12 }, (_, index) =>
+    index % 3 === 0
+      ? server.call('POST', 'sys/managed-keys/pkcs11/wrong/test/sign')
+      : server.call('POST', 'pki/issue/web', { common_name: 'leaf', ttl: '1h' }),
+  );
+  const statuses = (await Promise.all(attempts)).map(({ status }) => status);
+  expect(statuses).toEqual(Array.from({ length: 4 }, () => [500, 200, 200]).flat());
+  const health = await server.call('GET', 'sys/seal-backend-status');
+  expect(health.body).toMatchObject({ healthy: true });
+});
+
+test.runIf(there)('a library stays loaded whatever is collected meanwhile', () => {
+  const at = token();
+  const script = `
+    const { openCryptoki } = await import(${JSON.stringify(pathToFileURL(join(root, 'src/vault/pkcs11/cryptoki.ts')).href)});
+    const cryptoki = await openCryptoki(${JSON.stringify(softHsmLibrary)});
+    for (let round = 0; round < 10; round++) {
+      await new Promise(setImmediate);
+      gc();
+      await cryptoki.call('C_GetSlotList', [1, null, Buffer.alloc(8)]);
+    }`;
+  const { status, signal, stderr } = spawnSync(
+    process.execPath,
+    ['--expose-gc', '--input-type=module', '--eval', script],
+    { env: { ...process.env, ...at.env }, encoding: 'utf8' },
+  );
+  expect([status, signal, stderr]).toEqual([0, null, '']);
 });

@@ -164,3 +164,17 @@ test.each([
 ])('a socket with %s is refused', (line, message) => {
   expect(() => read(`listener "unix" {\n address = "/a"\n ${line}\n}\n${storage}`)).toThrow(message);
 });
+
+test('libraries for managed keys have a name each', () => {
+  const block = (name: string, more = '') =>
+    `kms_library "pkcs11" {\n  name = "${name}"\n  library = "/lib/${name}.so"\n${more}}\n`;
+  const all = `${listener}${storage}`;
+  expect(read(`${all}${block('HSM')}${block('other')}`).kmsLibraries).toEqual([
+    { name: 'hsm', path: '/lib/HSM.so' },
+    { name: 'other', path: '/lib/other.so' },
+  ]);
+  expect(() => read(`${all}${block('a')}${block('A')}`)).toThrow('there are several of the name "a"');
+  expect(() => read(`${all}${block('')}`)).toThrow('kms_library "pkcs11": name is missing');
+  expect(() => read(`${all}${block('a', '  pin = "1"\n')}`)).toThrow('kms_library "pkcs11": pin (line');
+  expect(() => read(`${all}kms_library "awskms" { name = "a" }`)).toThrow('kms_library "awskms"');
+});

@@ -86,8 +86,11 @@ const lockingFlag = 2n;
 export async function openCryptoki(path: string): Promise<Cryptoki> {
   const koffi = await loadKoffi();
   const table = [0n];
+  let library: unknown;
   try {
-    const list = koffi.load(path).func('unsigned long C_GetFunctionList(_Out_ void **list)');
+    const loaded = koffi.load(path);
+    library = loaded;
+    const list = loaded.func('unsigned long C_GetFunctionList(_Out_ void **list)');
     const code = list(table) as number;
     if (code !== 0) throw new Error(`C_GetFunctionList answered ${code}`);
   } catch (error) {
@@ -109,8 +112,11 @@ export async function openCryptoki(path: string): Promise<Cryptoki> {
       return [name, koffi.decode(at, proto) as Native];
     }),
   );
-  /** What a call under way works on: nothing else may refer to it any more, and it must not be freed. */
-  const inUse = new Set<unknown>();
+  /**
+   * What must not be freed though nothing else refers to it: the library, which is unloaded with its object, and what a
+   * call under way works on.
+   */
+  const inUse = new Set<unknown>([library]);
   const cryptoki: Cryptoki = {
     address: (buffer) => koffi.address(buffer),
     async call(name, args, allowed = []) {
