@@ -103,7 +103,7 @@ test.each<[string, VaultIssuer['auth'], Record<string, string>, string, object]>
   });
   const vault = await openVault(await access(issuer({ auth }, 'app'), await kubeWith(data, 'app')), connect);
   await vault.lookUpToken();
-  expect(JSON.parse(String(asked[0]!.body))).toEqual(body);
+  expect(JSON.parse(asked[0]!.body as string)).toEqual(body);
   expect(asked[1]!.headers).toMatchObject({ 'x-vault-token': 'fresh' });
   if (auth.clientCertificate) {
     expect(asked[0]!.options).toMatchObject({ clientCertificate: 'CERT', clientKey: 'KEY' });

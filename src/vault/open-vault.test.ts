@@ -51,20 +51,20 @@ const open = (following: Following, clock: ManualClock) =>
 test('a request waits for a database that fails over', async () => {
   const clock = new ManualClock();
   const database = away();
-  const { core, close } = await open(database, clock);
+  const { core, ...vault } = await open(database, clock);
   const answered = core.handle(mounts);
   await clock.advance(4_000);
   database.back();
   await clock.advance(1_000);
   expect((await answered).answer?.data).toHaveProperty('sys/');
-  close();
+  vault.close();
 });
 
 test('but not for ever', async () => {
   const clock = new ManualClock();
-  const { core, close } = await open(away(), clock);
+  const { core, ...vault } = await open(away(), clock);
   const refused = expect(core.handle(mounts)).rejects.toMatchObject({ code: 'store.unavailable' });
   await clock.advance(6_000);
   await refused;
-  close();
+  vault.close();
 });

@@ -76,7 +76,7 @@ export async function fakeVault(clock: Clock, entropy: Entropy): Promise<FakeVau
     if (path !== '/v1/pki/root/sign-intermediate') return json(404, { errors: ['no handler for route'] });
     if (!vault.tokens.has(String(headers['x-vault-token'])))
       return json(403, { errors: ['permission denied'] });
-    const parameters = JSON.parse(String(body)) as Record<string, string>;
+    const parameters = JSON.parse(body as string) as Record<string, string>;
     if (!parameters['csr']) return json(400, { errors: ['"csr" is empty'] });
     if (vault.insteadOfSigning) {
       const { status, body: instead } = vault.insteadOfSigning;

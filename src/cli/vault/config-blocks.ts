@@ -93,7 +93,7 @@ export function text(from: Settings, name: string): string | undefined {
 export function texts(from: Settings, name: string): readonly string[] {
   const value = take(from, name);
   if (value === undefined) return [];
-  if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return value as string[];
+  if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return value;
   throw configFault(`${from.where}${name} takes a list of texts, such as ["a", "b"]`);
 }
 
