@@ -178,3 +178,66 @@ test('libraries for managed keys have a name each', () => {
   expect(() => read(`${all}${block('a', '  pin = "1"\n')}`)).toThrow('kms_library "pkcs11": pin (line');
   expect(() => read(`${all}kms_library "awskms" { name = "a" }`)).toThrow('kms_library "awskms"');
 });
+
+const acme = 'tls_acme_domains = ["Vault.example", "::1"]\n tls_acme_cache_path = "acme"\n';
+
+test('a certificate by ACME', () => {
+  const source = (lines: string) => `listener "tcp" {\n ${lines}\n}\n${storage}`;
+  expect(read(source(acme)).listeners[0]!.tls).toEqual({
+    acme: {
+      directory: 'https://acme-v02.api.letsencrypt.org/directory',
+      names: [
+        { type: 'dns', value: 'vault.example' },
+        { type: 'ip', value: '::1' },
+      ],
+      cachePath: 'acme',
+      caRoot: undefined,
+      email: '',
+      binding: undefined,
+      keySpec: { type: 'ec', curve: 'P-256' },
+      challengeTypes: ['tls-alpn-01', 'http-01'],
+    },
+    ...{ minVersion: 'TLSv1.2', clientCaFile: undefined, clientCertificates: 'asked' },
+  });
+  const all = source(`${acme} tls_acme_ca_directory = "http://127.0.0.1:8200/v1/pki/acme/directory"
+ tls_acme_ca_root = "root.pem"
+ tls_acme_email = "ops@example.com"
+ tls_acme_eab_key_id = "id"
+ tls_acme_eab_mac_key = "c2VjcmV0"
+ tls_acme_key_type = "rsa4096"
+ tls_acme_disable_http_challenge = true`);
+  expect(JSON.stringify(read(all))).not.toContain('c2VjcmV0');
+  expect(read(all).listeners[0]!.tls).toMatchObject({
+    acme: {
+      ...{ caRoot: 'root.pem', email: 'ops@example.com', binding: { keyId: 'id' } },
+      ...{ keySpec: { type: 'rsa', bits: 4_096 }, challengeTypes: ['tls-alpn-01'] },
+    },
+  });
+});
+
+test.each([
+  ['tls_acme_ca_directory = ""', 'tls_cert_file is missing; give it, or tls_acme_domains'],
+  ['tls_acme_ca_directory = "acme"', 'tls_acme_ca_directory takes a URL'],
+  ['tls_acme_email = "ops"', 'tls_acme_email takes one address'],
+  ['tls_acme_key_type = "p521"', 'tls_acme_key_type "p521" is not known; use one of ed25519, p256'],
+  ['tls_acme_eab_key_id = "a"', 'tls_acme_eab_key_id and tls_acme_eab_mac_key go together'],
+  ['tls_acme_eab_key_id = "a"\n tls_acme_eab_mac_key = "!"', 'tls_acme_eab_mac_key takes base64url'],
+  [
+    'tls_acme_disable_http_challenge = true\n tls_acme_disable_alpn_challenge = 1',
+    "one of ACME's challenges must be left",
+  ],
+  ['tls_cert_file = "a"', 'tls_cert_file and tls_acme_domains exclude each other'],
+  ['tls_acme_test_ca_directory = "https://a"', 'tls_acme_test_ca_directory (line 4) is not supported'],
+])('ACME with %s is refused', (line, message) => {
+  expect(() => read(`listener "tcp" {\n ${acme} ${line}\n}\n${storage}`)).toThrow(message);
+});
+
+test.each([
+  ['tls_acme_cache_path = "a"', 'tls_acme_domains is missing'],
+  ['tls_acme_domains = ["a.example"]', 'tls_acme_cache_path is missing'],
+  ['tls_acme_cache_path = "a"\n tls_acme_domains = ["*.a.example"]', '*.a.example can only be proven by DNS'],
+  ['tls_acme_cache_path = "a"\n tls_acme_domains = ["a b"]', 'tls_acme_domains: "a b" cannot be certified'],
+  ['tls_acme_domains = "a.example"', 'tls_acme_domains takes a list of texts'],
+])('a listener with %s alone is refused', (line, message) => {
+  expect(() => read(`listener "tcp" {\n ${line}\n}\n${storage}`)).toThrow(message);
+});

@@ -41,7 +41,13 @@ Usage: capstan vault server -config=FILE
                                 capstan vault operator init and unseal then make it
                                 ready; with a seal block (static, transit, pkcs11) it unseals
                                 by itself. There may be several listeners, "unix" ones
-                                too. All settings: docs/reference/vault.md. SIGHUP reads
+                                too. In place of its files, a certificate comes by ACME:
+
+                                    tls_acme_ca_directory = "https://..."
+                                    tls_acme_domains      = ["vault.example.com"]
+                                    tls_acme_cache_path   = "/var/lib/capstan/acme"
+
+                                All settings: docs/reference/vault.md. SIGHUP reads
                                 certificates and opens log files anew.
   -dev                          Start initialised and unsealed, with a root token.
   -dev-listen-address=ADDR      Where to listen (default 127.0.0.1:8200; port 0 takes
