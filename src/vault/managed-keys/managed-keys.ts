@@ -180,10 +180,15 @@ class StoredManagedKeys implements ManagedKeys {
     try {
       return await this.#at(key, (session) => findHsmKey(session, key));
     } catch (error) {
-      if (!key.generates || !isAbsence(error)) throw error;
+      if (!key.generates || !(error instanceof Fault) || !isAbsence(error.cause)) throw error;
     }
-    // By now the session is a new one: what it does not find is not there.
+    // By now the session is a new one: what it does not find is not there, unless somebody else has made it meanwhile.
     return this.#at(key, async (session) => {
+      try {
+        return await findHsmKey(session, key);
+      } catch (error) {
+        if (!isAbsence(error)) throw error;
+      }
       await generateHsmKey(session, key, (length) => this.#options.entropy.bytes(length));
       return findHsmKey(session, key);
     });
@@ -220,8 +225,7 @@ function unusable(key: ManagedKey, error: Fault): Fault {
 }
 
 function isAbsence(error: unknown): boolean {
-  const { cause } = error as { cause?: unknown };
-  return cause instanceof Fault && cause.code === 'vault.seal.absent';
+  return error instanceof Fault && error.code === 'vault.seal.absent';
 }
 
 function noLibrary(name: string): Fault {
