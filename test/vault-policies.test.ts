@@ -264,3 +264,27 @@ describe('beside the policies', () => {
     expect(await may(made.auth.client_token, 'pki/sign/web')).toEqual(['deny']);
   });
 });
+
+test('a denial is not got around by capitals where names have no case', async () => {
+  await vault.call('POST', 'sys/auth/caseless', { type: 'approle' });
+  for (const name of ['admin', 'other']) await vault.call('POST', `auth/caseless/role/${name}`, {});
+  const policy = `
+    path "auth/caseless/role/*" { capabilities = ["create", "read", "update", "delete", "list"] }
+    path "auth/caseless/role/admin*" { capabilities = ["deny"] }
+    path "sys/policies/acl/*" { capabilities = ["create", "read", "update"] }
+    path "sys/policies/acl/caseless" { capabilities = ["deny"] }
+  `;
+  await vault.call('PUT', 'sys/policies/acl/caseless', { policy });
+  const { auth } = await vault.call('POST', 'auth/token/create', { policies: ['caseless'] });
+  const status = async (method: string, path: string, body?: object) =>
+    (await vault.call(method, path, body, auth.client_token as string)).status;
+  expect(await status('POST', 'auth/caseless/role/OTHER/secret-id', {})).toBe(200);
+  for (const name of ['admin', 'ADMIN', 'aDmin']) {
+    expect(await status('POST', `auth/caseless/role/${name}/secret-id`, {})).toBe(403);
+    expect(await status('GET', `auth/caseless/role/${name}`)).toBe(403);
+    expect(await status('LIST', `auth/caseless/role/${name}/secret-id`)).toBe(403);
+  }
+  expect(await status('PUT', 'sys/policies/acl/CASELESS', { policy })).toBe(403);
+  expect(await status('GET', 'sys/policies/acl/Caseless')).toBe(403);
+  expect(await status('GET', 'sys/policies/acl/Default')).toBe(200);
+});

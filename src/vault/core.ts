@@ -98,7 +98,7 @@ class RequestCore implements Core {
     if (request.help) return caller;
     const operation = await operationOn(request, caller, found?.match);
     exchange.request = { ...request, operation };
-    authorise(caller, exchange.request, found?.match);
+    authorise(caller, exchange.request, found);
     return caller;
   }
 
@@ -241,10 +241,20 @@ async function operationOn(
 }
 
 /** Whether the caller's policies let the request through. Default is no. */
-function authorise({ access }: Caller, request: VaultRequest, match: Match | undefined): void {
+function authorise({ access }: Caller, request: VaultRequest, found: Found | undefined): void {
   const { path, operation } = request;
   if (!access.allows(request)) throw permissionDenied();
-  if (match?.route.sudo && !access.hasSudo(path, operation)) throw permissionDenied();
+  const lower = inLowerCase(path, found);
+  if (lower !== path && access.denies(lower, operation)) throw permissionDenied();
+  if (found?.match?.route.sudo && !access.hasSudo(path, operation)) throw permissionDenied();
+}
+
+/** Names of policies, and of most of what auth methods keep, mean the same in capitals: a denial holds for both. */
+function inLowerCase(path: string, found: Found | undefined): string {
+  const start = found?.mounted.mount.path ?? '';
+  return start === 'sys/' || start.startsWith('auth/')
+    ? start + path.slice(start.length).toLowerCase()
+    : path;
 }
 
 const nobody: Caller = {
@@ -269,6 +279,7 @@ const nobody: Caller = {
   },
   access: {
     allows: () => false,
+    denies: () => false,
     hasSudo: () => false,
     capabilitiesOn: () => ['deny'],
     reachesBelow: () => false,

@@ -17,6 +17,8 @@ export interface AccessRequest {
 /** What a set of policies allows together. */
 export interface AccessList {
   allows(request: AccessRequest): boolean;
+  /** Whether the rule for `path` is a denial; not where there is no rule. */
+  denies(path: string, operation: Operation): boolean;
   /** Whether the rule for `path` holds `sudo`, which some paths ask for besides. */
   hasSudo(path: string, operation: Operation): boolean;
   /** In Vault's order; `root`, or `deny` where there is none. */
@@ -37,6 +39,7 @@ export interface Grants {
 export const rootAccess: AccessList = {
   grants: () => ({ root: true, exact: new Map(), prefixes: new Map() }),
   allows: () => true,
+  denies: () => false,
   hasSudo: () => true,
   capabilitiesOn: () => ['root'],
   reachesBelow: () => true,
@@ -107,6 +110,7 @@ export function accessList(policies: readonly Policy[]): AccessList {
       if (!wrapsWithin(grant, wrapTtlMs)) return false;
       return operation === 'list' || operation === 'delete' || parametersAllow(grant, data);
     },
+    denies: (path, operation) => grantOn(path, operation === 'list')?.deny ?? false,
     hasSudo: (path, operation) => grantOn(path, operation === 'list')?.capabilities.has('sudo') ?? false,
     capabilitiesOn(path) {
       return capabilitiesOf(grantOn(path, true));
