@@ -324,6 +324,45 @@ test.runIf(there)('the seal and CAs share a token, whatever a third one does the
   expect(health.body).toMatchObject({ healthy: true });
 });
 
+test.runIf(there)(
+  'a key that others brought into the HSM, by its id; a mount that loses it signs no more',
+  async () => {
+    const at = token();
+    const pem = join(at.path, 'brought.pem');
+    openssl('genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048', '-out', pem);
+    const brought = spawnSync(
+      'softhsm2-util',
+      [
+        ...['--import', pem, '--token', 'capstan', '--pin', tokenPin],
+        ...['--label', 'brought', '--id', 'a1b2'],
+      ],
+      { env: { ...process.env, ...at.env } },
+    );
+    expect(brought.status).toBe(0);
+    const server = await serve(at);
+    const key = { mechanism: '0x0001', key_id: '0xA1B2', key_label: '', allow_generate_key: false };
+    await managedKey(server, 'brought', key);
+    await mount(server, 'pki', ['brought']);
+    const root = await done(
+      server.call('POST', 'pki/root/generate/kms', { managed_key_name: 'brought', common_name: 'root' }),
+    );
+    const publicKey = openssl('pkey', '-in', pem, '-pubout');
+    const rootFile = file(at, 'root.pem', `${root.data.certificate as string}\n`);
+    expect(openssl('x509', '-in', rootFile, '-noout', '-pubkey')).toBe(publicKey);
+
+    await done(server.call('POST', 'pki/roles/web', { allow_any_name: true, key_type: 'ec' }));
+    const issue = () => server.call('POST', 'pki/issue/web', { common_name: 'leaf', ttl: '1h' });
+    await done(issue());
+    await done(server.call('POST', 'sys/mounts/pki/tune', { allowed_managed_keys: '' }));
+    expect((await issue()).status).toBe(403);
+    await done(server.call('POST', 'sys/managed-keys/pkcs11/brought', { any_mount: true }));
+    await done(issue());
+    // The same place told of another key is not the CA's key any more.
+    await done(server.call('POST', 'sys/managed-keys/pkcs11/brought', { key_id: 'ff', key_label: 'none' }));
+    expect((await issue()).status).toBe(503);
+  },
+);
+
 test.runIf(there)('a library stays loaded whatever is collected meanwhile', () => {
   const at = token();
   const script = `
