@@ -7,9 +7,11 @@ import { seededEntropy } from '../src/base/entropy.ts';
 import { ManualClock } from '../src/base/manual-clock.ts';
 import { issueLeaf } from '../src/identity/leaf.ts';
 import { memoryStore } from '../src/store/memory.ts';
+import { type RevocationReason, readCrl, reasonNumbers } from '../src/x509/crl.ts';
 import { subjectAltName } from '../src/x509/extension.ts';
 import { generateKey, type KeySpec } from '../src/x509/key.ts';
-import { defects, lintCertificate } from '../src/x509/lint/lint.ts';
+import { defects, lintCertificate, lintCrl } from '../src/x509/lint/lint.ts';
+import { mldsaSupported } from '../src/x509/mldsa.ts';
 import { nameOf } from '../src/x509/name.ts';
 import { buildRequest } from '../src/x509/request.ts';
 import { signerOf } from '../src/x509/signature.ts';
@@ -116,6 +118,39 @@ test.each<KeySpec>([
     expect(broken(issued.certificate)).toEqual([]);
   },
 );
+
+test.each<KeySpec>([
+  { type: 'ec', curve: 'P-256' },
+  { type: 'ec', curve: 'P-521' },
+  { type: 'rsa', bits: 2048 },
+  { type: 'ed25519' },
+  ...(mldsaSupported() ? [{ type: 'mldsa', level: 65 } as const] : []),
+])('CRLs by keys of %j break no rule, empty or not, complete or delta', async (spec) => {
+  const { authority } = await chain(spec);
+  const role = settleRole({ ...roleDefaults, allow_any_name: true });
+  const key = { type: 'ec', bits: 256 } as const;
+  const request = { ...plainRequest, commonName: 'web.example', ttlMs: dayMs, key };
+  const revoke = async (reason?: RevocationReason) => {
+    const { certificate } = await authority.leaves.issue({ issuer: 'default', role, request });
+    await authority.revocations.revoke(certificate, reason ? { reason } : {});
+  };
+  const expectClean = async (kind: 'complete' | 'delta', entries: number) => {
+    const { der } = (await authority.crls[kind]('default'))!;
+    expect(defects(lintCrl(der)).map(({ rule }) => rule.name)).toEqual([]);
+    expect(readCrl(der).revoked).toHaveLength(entries);
+  };
+  await expectClean('complete', 0);
+  await authority.revocations.setSettings({ autoRebuild: true, enableDelta: true });
+  await authority.crls.rotate();
+  await expectClean('delta', 0);
+  const reasons = Object.keys(reasonNumbers) as RevocationReason[];
+  const given = reasons.filter((reason) => reason !== 'remove from crl');
+  for (const reason of [undefined, ...given]) await revoke(reason);
+  await authority.crls.rotateDeltas();
+  await expectClean('delta', given.length + 1);
+  await authority.crls.rotate();
+  await expectClean('complete', given.length + 1);
+});
 
 /**
  * What Linkerd's form breaks, and why it stays so: linkerd2's own leaves have key encipherment with keys that cannot

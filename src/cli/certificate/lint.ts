@@ -1,6 +1,6 @@
 import { secondMs } from '../../base/duration.ts';
 import { Fault } from '../../base/fault.ts';
-import { defects, type Finding, type LintResult, lintCertificate } from '../../x509/lint/lint.ts';
+import { defects, type Finding, type LintResult, lint } from '../../x509/lint/lint.ts';
 import { severityOf } from '../../x509/lint/rule.ts';
 import { decodePem } from '../../x509/pem.ts';
 import type { Command, CommandContext } from '../command.ts';
@@ -8,18 +8,19 @@ import { readArguments } from './flags.ts';
 import { certificatesOf, readInput, readInputBytes } from './input.ts';
 import { parseServerAddress } from './server.ts';
 
-const help = `Holds a certificate against the rules of RFC 3279, 5280, 5480, 5891, 6962 and 8813 and of
-the community, and prints what comes of each as ZLint does, in JSON. Rules for public CAs
+const help = `Holds a certificate or a CRL against the rules of RFC 3279, 5280, 5480, 5891, 6962 and
+8813 and of the community, and prints what comes of each as ZLint does, in JSON. Rules for public CAs
 only are not among them.
 
 Usage: capstan certificate lint FILE | - | ADDRESS [FLAGS]
 
-FILE and ADDRESS are as for capstan certificate inspect; of several certificates the first
-is looked at. A rule's name is ZLint's and begins with e_ for errors, w_ for warnings and
-n_ for notices. Its result is pass, NA (it is not about such certificates), error, warn,
-info, or fatal where the certificate is too broken to tell.
+FILE and ADDRESS are as for capstan certificate inspect, but FILE may hold a CRL; of several
+certificates and CRLs the first is looked at. A rule's name is ZLint's, where ZLint has it,
+and begins with e_ for errors, w_ for warnings and n_ for notices. Its result is pass, NA
+(it is not about such certificates), error, warn, info, or fatal where the certificate is
+too broken to tell.
 
-  --defects        print only the rules that the certificate breaks
+  --defects        print only the rules that are broken
   --fail-on LEVEL  end with status 1 where there is an error (error), a warning or worse
                    (warn), or anything (info)
   --roots ROOTS, --servername NAME, --insecure
@@ -28,6 +29,7 @@ info, or fatal where the certificate is too broken to tell.
 
   capstan certificate lint issuer.crt
   capstan certificate lint web.crt --defects --fail-on error
+  capstan certificate lint ca.crl --defects
 
 The status is 0, or 1 where there is nothing to look at or --fail-on says so.
 `;
@@ -43,17 +45,17 @@ const options = {
 const levels = ['info', 'warn', 'error'] as const;
 
 export const command: Command = {
-  summary: 'hold a certificate against the rules for certificates',
+  summary: 'hold a certificate or a CRL against the rules for it',
   help,
   async run(args, context) {
     const { values, positionals } = readArguments(args, options, {
       command: 'lint',
-      names: ['the certificate to look at'],
+      names: ['the certificate or CRL to look at'],
     });
     const level = readLevel(values['fail-on']);
     const { roots, servername: serverName, insecure } = values;
     const der = await readDer(positionals[0]!, { roots, serverName, insecure }, context);
-    const findings = lintCertificate(der);
+    const findings = lint(der);
     const shown = values.defects ? defects(findings) : findings;
     const document = {
       version: 3,
@@ -95,7 +97,7 @@ function isAtLeast(result: LintResult, level: Level): boolean {
   return rank >= levels.indexOf(level);
 }
 
-/** The first certificate, unread: one that `inspect` refuses may be the very one to look at. */
+/** The first certificate or CRL, unread: one that `inspect` refuses may be the very one to look at. */
 async function readDer(
   input: string,
   access: { roots: string | undefined; serverName: string | undefined; insecure: boolean },
@@ -107,10 +109,10 @@ async function readDer(
   const { bytes, from } = await readInputBytes(input, context);
   if (!bytes.includes('-----BEGIN ')) return bytes;
   const blocks = decodePem(bytes.toString('latin1'));
-  const certificate = blocks.find(({ label }) => label === 'CERTIFICATE');
-  if (certificate) return certificate.bytes;
+  const first = blocks.find(({ label }) => label === 'CERTIFICATE' || label === 'X509 CRL');
+  if (first) return first.bytes;
   const found = [...new Set(blocks.map(({ label }) => label))].join(', ');
-  throw new Fault(`${from} holds no certificate${found && `, only ${found}`}`, {
+  throw new Fault(`${from} holds no certificate and no CRL${found && `, only ${found}`}`, {
     code: 'cli.certificate.absent',
     blame: 'caller',
   });

@@ -1,14 +1,16 @@
 import { Fault } from '../../base/fault.ts';
 import { altNameRules } from './alt-name-rules.ts';
+import { crlRules } from './crl-rules.ts';
+import { looksLikeCrl, readCrlSpecimen } from './crl-specimen.ts';
 import { extensionRules } from './extension-rules.ts';
 import { keyRules } from './key-rules.ts';
 import { nameRules } from './name-rules.ts';
 import { policyRules } from './policy-rules.ts';
-import { type Rule, type Severity, severityOf } from './rule.ts';
-import { readSpecimen, type Specimen } from './specimen.ts';
+import { type Rule, type RuleFor, type Severity, severityOf } from './rule.ts';
+import { readSpecimen } from './specimen.ts';
 import { structureRules } from './structure-rules.ts';
 
-/** Every rule, in the order of their names. */
+/** Every rule for certificates, in the order of their names. */
 export const rules: readonly Rule[] = [
   ...structureRules,
   ...nameRules,
@@ -18,11 +20,11 @@ export const rules: readonly Rule[] = [
   ...policyRules,
 ].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 
-/** As ZLint says it: `NA` where a rule is not about such a certificate, `fatal` where it cannot be told. */
+/** As ZLint says it: `NA` where a rule is not about such a certificate or CRL, `fatal` where it cannot be told. */
 export type LintResult = 'pass' | 'NA' | 'fatal' | Severity;
 
 export interface Finding {
-  rule: Rule;
+  rule: Pick<Rule, 'name' | 'source' | 'says'>;
   result: LintResult;
 }
 
@@ -38,7 +40,23 @@ export function lintCertificate(der: Buffer): Finding[] {
   return rules.map((rule) => ({ rule, result: judge(rule, specimen) }));
 }
 
-function judge(rule: Rule, specimen: Specimen): LintResult {
+/**
+ * Holds a CRL, complete or delta, against every rule for one: RFC 5280 section 5 and what the community agrees on.
+ *
+ * @param der what need not be a list that `readCrl` accepts
+ * @throws Fault `x509.lint.unreadable` where not even its outline can be told
+ */
+export function lintCrl(der: Buffer): Finding[] {
+  const specimen = readCrlSpecimen(der);
+  return crlRules.map((rule) => ({ rule, result: judge(rule, specimen) }));
+}
+
+/** `lintCertificate` or `lintCrl`, whichever the outline calls for. */
+export function lint(der: Buffer): Finding[] {
+  return looksLikeCrl(der) ? lintCrl(der) : lintCertificate(der);
+}
+
+function judge<S>(rule: RuleFor<S>, specimen: S): LintResult {
   try {
     if (rule.appliesTo && !rule.appliesTo(specimen)) return 'NA';
     return rule.isBrokenBy(specimen) ? severityOf(rule) : 'pass';

@@ -36,7 +36,7 @@ export function childrenOf({ content }: Pick<Node, 'content'>): Node[] {
 }
 
 export function unreadable(): Fault {
-  return new Fault('the certificate cannot be taken apart', {
+  return new Fault('this cannot be taken apart as a certificate or a CRL', {
     code: 'x509.lint.unreadable',
     blame: 'caller',
   });

@@ -24,6 +24,11 @@ export interface SpecimenExtension {
   value: Buffer;
 }
 
+/** What has extensions. */
+export interface Extended {
+  extensions: readonly SpecimenExtension[];
+}
+
 /** An algorithm's identifier and the parameters behind it, if any. */
 export interface SpecimenAlgorithm {
   oid: string;
@@ -35,7 +40,7 @@ export interface SpecimenAlgorithm {
  * A certificate as a linter sees it: taken apart by its structure alone. `readCertificate` refuses most of what a
  * rule is there to find.
  */
-export interface Specimen {
+export interface Specimen extends Extended {
   /** 1, 2 or 3, or whatever else it says. */
   version: number;
   serial: Buffer;
@@ -49,7 +54,6 @@ export interface Specimen {
   /** The bit string of the public key, its count of unused bits left off. */
   keyBits: Buffer;
   hasUniqueIds: boolean;
-  extensions: readonly SpecimenExtension[];
 }
 
 /** @throws Fault `x509.lint.unreadable` where the outline is not a certificate's. */
@@ -77,7 +81,8 @@ export function readSpecimen(der: Buffer): Specimen {
   };
 }
 
-function required(node: Node | undefined): Node {
+/** @throws Fault `x509.lint.unreadable` where there is none */
+export function required(node: Node | undefined): Node {
   if (node) return node;
   throw unreadable();
 }
@@ -88,7 +93,7 @@ export function oidOf(node: Node | undefined): string {
   return decodeOid(content) ?? content.toString('hex');
 }
 
-function readAlgorithm(node: Node | undefined): SpecimenAlgorithm {
+export function readAlgorithm(node: Node | undefined): SpecimenAlgorithm {
   const { der } = required(node);
   const [oid, parameters] = childrenOf(required(node));
   return { oid: oidOf(oid), der, ...(parameters ? { parameters } : {}) };
@@ -106,7 +111,7 @@ export function readName(node: Node | undefined): SpecimenName {
   return { rdns, der };
 }
 
-function readExtension(node: Node): SpecimenExtension {
+export function readExtension(node: Node): SpecimenExtension {
   const [oid, ...rest] = childrenOf(node);
   const mark = rest[0]?.tag === tags.boolean ? rest.shift() : undefined;
   return {
@@ -117,12 +122,12 @@ function readExtension(node: Node): SpecimenExtension {
   };
 }
 
-export function extensionOf({ extensions }: Specimen, oid: string): SpecimenExtension | undefined {
+export function extensionOf({ extensions }: Extended, oid: string): SpecimenExtension | undefined {
   return extensions.find((extension) => extension.oid === oid);
 }
 
 /** The elements of an extension whose value is a sequence; undefined where the extension is absent. */
-export function sequenceOf(specimen: Specimen, oid: string): Node[] | undefined {
+export function sequenceOf(specimen: Extended, oid: string): Node[] | undefined {
   const extension = extensionOf(specimen, oid);
   return extension && childrenOf(readNode(extension.value));
 }

@@ -1,41 +1,8 @@
-import { tags } from '../der-tag.ts';
-import { readGeneralizedTime, readUtcTime } from '../der-time.ts';
 import { oids } from '../oid.ts';
-import type { Node } from './node.ts';
+import { hasNull, rsaSignatures } from './algorithm-rules.ts';
 import type { Rule } from './rule.ts';
-import type { Specimen, SpecimenAlgorithm } from './specimen.ts';
-
-const rsaSignatures: readonly string[] = [
-  oids.md5WithRsa,
-  oids.sha1WithRsa,
-  oids.sha256WithRsa,
-  oids.sha384WithRsa,
-  oids.sha512WithRsa,
-  '1.2.840.113549.1.1.14',
-];
-
-const timesOf = ({ notBefore, notAfter }: Specimen, tag: number): Node[] =>
-  [notBefore, notAfter].filter((time) => time.tag === tag);
-
-/** A rule about the text of the times of one type. */
-function timeRule(name: string, tag: number, says: string, isBad: (text: string) => boolean): Rule {
-  return {
-    name,
-    source: 'RFC5280',
-    says,
-    appliesTo: (specimen) => timesOf(specimen, tag).length > 0,
-    isBrokenBy: (specimen) => timesOf(specimen, tag).some(({ content }) => isBad(content.toString('latin1'))),
-  };
-}
-
-/** An instant, whatever form it is in; undefined where it cannot be told. */
-function instantOf({ tag, content }: Node): number | undefined {
-  const read = tag === tags.utcTime ? readUtcTime : readGeneralizedTime;
-  return read(content);
-}
-
-const hasNull = ({ parameters }: SpecimenAlgorithm) =>
-  parameters?.tag === tags.null && parameters.content.length === 0;
+import type { Specimen } from './specimen.ts';
+import { instantOf, timeRules } from './time-rules.ts';
 
 /** Rules about the frame of a certificate: version, serial number, times, algorithms (RFC 5280 section 4.1). */
 export const structureRules: readonly Rule[] = [
@@ -98,36 +65,5 @@ export const structureRules: readonly Rule[] = [
       return first !== undefined && last !== undefined && first > last;
     },
   },
-  {
-    name: 'e_wrong_time_format_pre2050',
-    source: 'RFC5280',
-    says: 'Times before 2050 are of the type UTCTime',
-    isBrokenBy: (specimen) =>
-      timesOf(specimen, tags.generalizedTime).some(({ content }) => content.toString('latin1') < '2050'),
-  },
-  timeRule(
-    'e_utc_time_does_not_include_seconds',
-    tags.utcTime,
-    'A UTCTime has seconds',
-    (text) => !/^\d{12}(?!\d)/.test(text),
-  ),
-  timeRule('e_utc_time_not_in_zulu', tags.utcTime, 'A UTCTime ends in Z', (text) => !text.endsWith('Z')),
-  timeRule(
-    'e_generalized_time_does_not_include_seconds',
-    tags.generalizedTime,
-    'A GeneralizedTime has seconds',
-    (text) => !/^\d{14}(?!\d)/.test(text),
-  ),
-  timeRule(
-    'e_generalized_time_includes_fraction_seconds',
-    tags.generalizedTime,
-    'A GeneralizedTime has no fractions of a second',
-    (text) => /[.,]/.test(text),
-  ),
-  timeRule(
-    'e_generalized_time_not_in_zulu',
-    tags.generalizedTime,
-    'A GeneralizedTime ends in Z',
-    (text) => !text.endsWith('Z'),
-  ),
+  ...timeRules<Specimen>('e_', ({ notBefore, notAfter }) => [notBefore, notAfter]),
 ];
