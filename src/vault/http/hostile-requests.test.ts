@@ -21,16 +21,18 @@ test.each([
   expect(read?.headers.y).toBe(end === '\n' ? undefined : 'z');
 });
 
-function formOf(names: readonly string[]) {
+function posted(type: string, body: string) {
   const parts: HttpParts = {
     method: 'POST',
     target: '/v1/x',
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: Buffer.from(names.join('&')),
+    headers: { 'content-type': type },
+    body: Buffer.from(body),
     connection,
   };
   return readApiRequest({ path: 'x', query: new URLSearchParams() }, parts)!.data;
 }
+
+const formOf = (names: readonly string[]) => posted('application/x-www-form-urlencoded', names.join('&'));
 
 test('a form of many parameters', () => {
   const names = Array.from({ length: 9_997 }, (_, at) => `a${at}`);
@@ -42,6 +44,18 @@ test('a form of many parameters', () => {
 test('a form of too many parameters is not read', () => {
   const names = Array.from({ length: 5_000_000 }, () => 'a');
   expect(() => formOf(names)).toThrow('it has more than 10000 parameters');
+});
+
+test.each([
+  (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`a${at}`, ''])),
+  (count: number) => ({ a: Array.from({ length: count }, () => '') }),
+  (count: number) => ({
+    a: Array.from({ length: count / 10 }, () => ({ b: Array.from({ length: 10 }, () => '') })),
+  }),
+])('JSON of too many values is not taken', (make) => {
+  const sent = (count: number) => posted('application/json', JSON.stringify(make(count)));
+  expect(Object.keys(sent(20_000)).length).toBeGreaterThan(0);
+  expect(() => sent(20_010)).toThrow('it holds more than 20000 values');
 });
 
 test('blanks before it hide no depth', () => {

@@ -150,6 +150,9 @@ export function bodyFields(parts: HttpParts): RawFields {
   if (typeof parsed !== 'object' || Array.isArray(parsed)) {
     throw invalidRequest('failed to parse JSON input: the body must be a JSON object');
   }
+  if (valuesLeft(parsed, mostValues) < 0) {
+    throw invalidRequest(`failed to parse JSON input: it holds more than ${mostValues} values`);
+  }
   return fields(Object.entries(parsed ?? {}));
 }
 
@@ -160,6 +163,20 @@ const mostParameters = 10_000;
 function ofFewParameters(form: string): string {
   if (form.split('&', mostParameters + 1).length <= mostParameters) return form;
   throw invalidRequest(`failed to parse form: it has more than ${mostParameters} parameters`);
+}
+
+/** Each costs a MAC in every audit log before anybody is asked who they are. */
+const mostValues = 20_000;
+
+/** Of `limit`, what the values in objects and lists leave; below 0 for too many, of which not all are counted. */
+function valuesLeft(value: unknown, limit: number): number {
+  if (typeof value !== 'object' || value === null) return limit - 1;
+  let left = limit;
+  for (const element of Object.values(value)) {
+    left = valuesLeft(element, left);
+    if (left < 0) break;
+  }
+  return left;
 }
 
 /** A parameter that is given once is a text, one that is given more often a list. */
