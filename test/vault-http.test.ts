@@ -234,10 +234,10 @@ describe('errors', () => {
     ],
     [
       'POST',
-      'pki/root/generate/kms',
+      'pki/root/generate/elsewhere',
       {},
       400,
-      ['the "exported" path parameter must be "internal", "existing" or "exported"'],
+      ['the "exported" path parameter must be "internal", "existing", "exported" or "kms"'],
     ],
     [
       'POST',

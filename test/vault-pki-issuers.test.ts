@@ -209,8 +209,12 @@ describe('keys', () => {
     expect((await write('keys/generate/internal', given)).errors).toEqual([message]);
   });
 
-  test('a KMS is refused by name', async () => {
-    expect((await write('keys/generate/kms')).errors[0]).toContain('keys of a KMS are not supported');
+  test('one of a KMS is named, and has to be known', async () => {
+    const tried = async (named: Record<string, string>) =>
+      (await write('keys/generate/kms', { key_name: 'hsm', ...named })).errors[0];
+    expect(await tried({})).toBe('missing argument managed_key_name or managed_key_id');
+    expect(await tried({ managed_key_name: 'a', managed_key_id: 'b' })).toContain('only one argument of');
+    expect(await tried({ managed_key_name: 'a' })).toContain('no managed key found with name a');
   });
 });
 
