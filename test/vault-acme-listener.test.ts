@@ -17,9 +17,10 @@ import { memoryStore } from '../src/store/memory.ts';
 import { handshakeAnswer } from '../src/vault/acme-client/self-signed.ts';
 import { startSealedVault } from '../src/vault/seal/sealed-server.ts';
 import type { ListenAddress } from '../src/wire/http-server.ts';
-import { certificatePem, readCertificate } from '../src/x509/certificate.ts';
+import { certificatePem, readCertificate, readCertificates } from '../src/x509/certificate.ts';
 import { type AcmeServer, acmeServer, type TestNetwork, testNetwork } from './support/acme.ts';
-import { temporaryFolder } from './support/capstan.ts';
+import { start, temporaryFolder } from './support/capstan.ts';
+import { issuance } from './support/certificates.ts';
 import { callVault, noSinks } from './support/vault.ts';
 
 const cleaning: (() => void | Promise<void>)[] = [];
@@ -330,6 +331,47 @@ test('what goes wrong is told with its mend, and never ends the serving', async 
   await ca.call('POST', 'pki/roles/web', { ...allowed, key_type: 'any' });
   refused.acme.retry();
   await until(() => isCertified(refused.ports[0]!, 'vault.example'));
+});
+
+test('as the command runs it: SIGHUP tries at once, beside a listener with files', async () => {
+  const ca = await authority();
+  const path = folder();
+  const web = { allowed_domains: ['vault.example'], allow_bare_domains: true };
+  await ca.call('POST', 'pki/roles/web', { ...web, key_type: 'rsa' });
+  const files = await issuance('files', Date.now())({ commonName: 'files', dnsNames: ['files.example'] });
+  writeFileSync(join(path, 'server.pem'), files.pem);
+  writeFileSync(join(path, 'server.key'), files.keyPem);
+  const lines = `  tls_acme_ca_directory = "${ca.api}/pki/roles/web/acme/directory"
+  tls_acme_domains = ["vault.example"]`;
+  writeFileSync(
+    join(path, 'vault.hcl'),
+    `${listener(lines)}listener "tcp" {
+  address = "127.0.0.1:0"
+  tls_cert_file = "server.pem"
+  tls_key_file = "server.key"
+}
+storage "file" { path = "data" }
+`,
+  );
+  const running = start(['vault', 'server', '-config=vault.hcl'], { cwd: path });
+  cleaning.push(async () => {
+    running.child.kill('SIGKILL');
+    await running.finished;
+  });
+  const port = async (index: number) =>
+    Number((await running.printed(new RegExp(`Listener ${index}: tcp \\(addr: "[^"]+:(\\d+)"`)))[1]);
+  const [byAcme, byFiles] = [await port(1), await port(2)];
+  // A CA may come to any listener.
+  ca.network.ports.set(443, byFiles);
+  await until(() => running.stderr().includes('set tls_acme_key_type'));
+  expect((await shown(byAcme, 'vault.example')).own).toBe(true);
+  await ca.call('POST', 'pki/roles/web', { ...web, key_type: 'any' });
+  running.child.kill('SIGHUP');
+  await until(() => isCertified(byAcme, 'vault.example'));
+  const [leaf] = readCertificates(files.pem);
+  expect((await shown(byFiles, 'files.example')).certificate.der.equals(leaf!.der)).toBe(true);
+  running.child.kill('SIGTERM');
+  expect((await running.finished).status).toBe(0);
 });
 
 test('an account that is bound to another outside of ACME', async () => {
