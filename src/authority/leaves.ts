@@ -1,3 +1,5 @@
+import { Fault } from '../base/fault.ts';
+import { step } from '../base/side-by-side.ts';
 import type { Batch } from '../store/store.ts';
 import { buildCertificate, type Certificate, serialText } from '../x509/certificate.ts';
 import { generateKeyAsync, type PrivateKey } from '../x509/key.ts';
@@ -96,7 +98,13 @@ async function signLeaf(
   return ledger.decideAndCommit(async (from) => {
     const { issuer, privateKey, urls } = issuerToSign(from, reference);
     const plan = planLeaf(request, key, role, issuer, ledger.circumstances(urls));
-    proven ||= 'csr' in key && requestIsSelfConsistent(key.csr);
+    if ('csr' in key && !proven) {
+      await step;
+      importKey(key.csr);
+      await step;
+      proven = requestIsSelfConsistent(key.csr);
+      await step;
+    }
     if (!proven) throw refused('request.signature', 'request signature invalid');
     const certificate = await buildCertificate(plan.template, leafSigner(privateKey, role));
     const chain = from.chains(issuer);
@@ -117,6 +125,16 @@ async function signLeaf(
     };
     return { batch, result };
   });
+}
+
+/** Ahead of its use. */
+function importKey({ publicKey }: CertificateRequest): void {
+  try {
+    void publicKey.key;
+  } catch (error) {
+    // A key that is none has signed nothing, which is found in its turn.
+    if (!(error instanceof Fault)) throw error;
+  }
 }
 
 async function signedBy(
