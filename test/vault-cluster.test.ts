@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemEntropy } from '../src/base/entropy.ts';
+import { serialText } from '../src/x509/certificate.ts';
 import { readCrl } from '../src/x509/crl.ts';
 import { generateKey } from '../src/x509/key.ts';
 import { nameOf } from '../src/x509/name.ts';
@@ -93,7 +94,7 @@ describe.skipIf(postgresMissing)(postgresMissing ?? 'three servers on one Postgr
     const { data } = await must(2, 'LIST', 'pki/certs');
     return {
       issued: new Set(data.keys as string[]),
-      revoked: new Set(crl.revoked.map(({ serial }) => serialOf(serial))),
+      revoked: new Set(crl.revoked.map(({ serial }) => serialText(serial))),
       crlNumber: Number(crl.number),
     };
   }
@@ -108,11 +109,6 @@ interface World {
 
 function derOf(pem: string): Buffer {
   return Buffer.from(pem.replaceAll(/-----.*-----/g, ''), 'base64');
-}
-
-/** As it is written, of the octets that a list holds. */
-function serialOf(serial: Buffer): string {
-  return serial.toString('hex').match(/../g)!.join(':');
 }
 
 function pause(ms: number): Promise<void> {
