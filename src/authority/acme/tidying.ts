@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
-import { Fault } from '../../base/fault.ts';
-import type { Batch } from '../../store/store.ts';
+import { commitIfUnchanged } from '../../store/commit.ts';
+
 import type { Account } from './accounts.ts';
 import { type AcmeStore, asRead, putting, type Stored } from './acme-store.ts';
 import type { Binding } from './external-account.ts';
@@ -53,7 +53,7 @@ export async function tidyAcme(store: AcmeStore, clock: Clock, options: TidyOpti
   }
   for await (const binding of pages<Binding>(store, store.at.bindings())) {
     if (clock.now() < binding.value.createdMs + options.accountSafetyBufferMs) continue;
-    await unlessChanged(store, { expect: [asRead(binding)], deletes: [binding.key] });
+    await commitIfUnchanged(store, { expect: [asRead(binding)], deletes: [binding.key] });
   }
   return counts;
 }
@@ -87,12 +87,12 @@ async function tidyAccount(
   if (decision === 'delete') {
     const { thumbprint } = accountKeyOf(account.jwk);
     const deletes = [key, store.at.keyHolder(thumbprint, account.directory)];
-    if (await unlessChanged(store, { expect, deletes })) counts.accountsDeleted += 1;
+    if (await commitIfUnchanged(store, { expect, deletes })) counts.accountsDeleted += 1;
   } else if (decision === 'revoke') {
     const puts = [putting(key, { ...account, status: 'revoked', endedMs: nowMs })];
-    if (await unlessChanged(store, { expect, puts })) counts.accountsRevoked += 1;
+    if (await commitIfUnchanged(store, { expect, puts })) counts.accountsRevoked += 1;
   } else if (seenMs > (account.lastOrderEndMs ?? 0)) {
-    await unlessChanged(store, { expect, puts: [putting(key, { ...account, lastOrderEndMs: seenMs })] });
+    await commitIfUnchanged(store, { expect, puts: [putting(key, { ...account, lastOrderEndMs: seenMs })] });
   }
 }
 
@@ -100,7 +100,7 @@ async function removeOrder(store: AcmeStore, order: Stored<Order>): Promise<bool
   const { accountId, authorizationIds, certificate } = order.value;
   const record =
     certificate && (await store.read<CertificateRecord>(store.at.certificate(certificate.serial)));
-  return unlessChanged(store, {
+  return commitIfUnchanged(store, {
     expect: [asRead(order)],
     deletes: [
       order.key,
@@ -109,17 +109,6 @@ async function removeOrder(store: AcmeStore, order: Stored<Order>): Promise<bool
       ...(record ? [record.key] : []),
     ],
   });
-}
-
-/** What has changed meanwhile is left to the next tidying. */
-async function unlessChanged(store: AcmeStore, batch: Batch): Promise<boolean> {
-  try {
-    await store.commit(batch);
-    return true;
-  } catch (error) {
-    if (error instanceof Fault && error.code === 'store.conflict') return false;
-    throw error;
-  }
 }
 
 /** All below a prefix, a page at a time. */

@@ -2,14 +2,13 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import type { Entropy } from '../../base/entropy.ts';
-import { describeError } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
 import { CertificateKeeper } from '../../vault/acme-client/certificate-keeper.ts';
 import { ChallengeAnswers, type ProofCertificate } from '../../vault/http/challenge-answers.ts';
 import { httpClient } from '../../wire/http-client.ts';
 import { fileCache } from './acme-cache.ts';
 import type { AcmeConfig } from './acme-config.ts';
-import { configFault } from './config-blocks.ts';
+import { unreadable } from './config-blocks.ts';
 import type { ListenerConfig } from './listener-config.ts';
 
 /** What keeps the certificates of a server's listeners by ACME, of those that have it so. */
@@ -73,6 +72,6 @@ function readRoot(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw configFault(`tls_acme_ca_root cannot be read: ${describeError(error)}`, error);
+    throw unreadable('tls_acme_ca_root', error);
   }
 }

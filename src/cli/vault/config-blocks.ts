@@ -32,6 +32,16 @@ export function configFault(message: string, cause?: unknown): Fault {
   return new Fault(message, { code: 'cli.config', blame: 'operator', cause });
 }
 
+/** A file that the configuration names, or is. */
+export function unreadable(what: string, error: unknown): Fault {
+  return new Fault(`${what} cannot be read: ${describeError(error)}`, {
+    code: 'cli.config',
+    blame: 'operator',
+    fix: 'name a file that is there and that this user may read',
+    cause: error,
+  });
+}
+
 export function refuseRest({ where, items }: Settings): void {
   const [rest] = items.values();
   if (!rest) return;

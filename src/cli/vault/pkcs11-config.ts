@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Entropy } from '../../base/entropy.ts';
-import { describeError } from '../../base/fault.ts';
 import { SecretText } from '../../base/secret.ts';
 import type { AutoSeal } from '../../vault/seal/auto-seal.ts';
 import type { MechanismName, OaepHash, Pkcs11Settings } from '../../vault/seal/pkcs11-seal.ts';
-import { configFault, flag, type Settings, text } from './config-blocks.ts';
+import { configFault, flag, type Settings, text, unreadable } from './config-blocks.ts';
 import { variable } from './environment.ts';
 import type { Pkcs11Libraries } from './pkcs11-libraries.ts';
 
@@ -95,6 +94,6 @@ function readPin(path: string): SecretText {
   try {
     return new SecretText(readFileSync(path, 'utf8').trim());
   } catch (error) {
-    throw configFault(`seal "pkcs11": pin cannot be read: ${describeError(error)}`, error);
+    throw unreadable('seal "pkcs11": pin', error);
   }
 }

@@ -2,12 +2,20 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import type { Entropy } from '../../base/entropy.ts';
-import { describeError } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
 import { SecretText } from '../../base/secret.ts';
 import type { AutoSeal } from '../../vault/seal/auto-seal.ts';
 import type { StaticKey } from '../../vault/seal/static-seal.ts';
-import { configFault, flag, refuseRest, required, type Settings, stanzas, text } from './config-blocks.ts';
+import {
+  configFault,
+  flag,
+  refuseRest,
+  required,
+  type Settings,
+  stanzas,
+  text,
+  unreadable,
+} from './config-blocks.ts';
 import { variable } from './environment.ts';
 import { type Pkcs11Config, readPkcs11 } from './pkcs11-config.ts';
 import type { Pkcs11Libraries } from './pkcs11-libraries.ts';
@@ -181,6 +189,6 @@ function read(path: string, folder: string): Buffer {
   try {
     return readFileSync(resolve(folder, path));
   } catch (error) {
-    throw configFault(`a file of the seal cannot be read: ${describeError(error)}`, error);
+    throw unreadable('a file of the seal', error);
   }
 }

@@ -3,7 +3,6 @@ import { resolve } from 'node:path';
 import { aborted } from '../../base/abort.ts';
 import type { Clock } from '../../base/clock.ts';
 import { formatDuration } from '../../base/duration.ts';
-import { describeError } from '../../base/fault.ts';
 import type { TlsMaterial } from '../../vault/http/vault-listener.ts';
 import type { SealedServer } from '../../vault/seal/sealed-server.ts';
 import { systemDialer } from '../../wire/dialer.ts';
@@ -12,7 +11,7 @@ import type { CommandContext } from '../command.ts';
 import { version } from '../version.ts';
 import { acmeListeners } from './acme-listeners.ts';
 import { sinks } from './audit-sinks.ts';
-import { configFault } from './config-blocks.ts';
+import { configFault, unreadable } from './config-blocks.ts';
 import { processMetrics, systemDiagnostics } from './diagnostics.ts';
 import { openKmsLibraries } from './kms-libraries.ts';
 import type { TlsConfig } from './listener-config.ts';
@@ -92,7 +91,7 @@ function readText(path: string, what: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw configFault(`${what} cannot be read: ${describeError(error)}`, error);
+    throw unreadable(what, error);
   }
 }
 

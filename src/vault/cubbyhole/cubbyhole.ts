@@ -1,5 +1,5 @@
+import { commitIfUnchanged } from '../../store/commit.ts';
 import type { Store } from '../../store/store.ts';
-import { commitIfUnchanged } from '../commit.ts';
 import { invalidRequest } from '../faults.ts';
 import { holdingKey } from '../token/holdings.ts';
 import type { Token } from '../token/token.ts';

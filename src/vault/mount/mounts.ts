@@ -1,9 +1,9 @@
 import { type Entropy, uuid } from '../../base/entropy.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
+import { commitIfUnchanged } from '../../store/commit.ts';
 import type { Following } from '../../store/following.ts';
 import type { Store } from '../../store/store.ts';
-import { commitIfUnchanged } from '../commit.ts';
 import { invalidRequest } from '../faults.ts';
 import type { Engine } from '../routing/route.ts';
 import { kindOf, listedPath, type Mount, type MountKind } from './mount.ts';

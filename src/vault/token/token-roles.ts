@@ -1,5 +1,5 @@
+import { commitIfUnchanged } from '../../store/commit.ts';
 import type { Store } from '../../store/store.ts';
-import { commitIfUnchanged } from '../commit.ts';
 import type { TokenRole } from './token-role.ts';
 
 const prefix = 'token/role/';

@@ -3,8 +3,8 @@ import type { Clock } from '../../base/clock.ts';
 import { base62, type Entropy, randomText } from '../../base/entropy.ts';
 import type { Fault } from '../../base/fault.ts';
 import type { Log } from '../../base/log.ts';
+import { commitIfUnchanged } from '../../store/commit.ts';
 import type { Store } from '../../store/store.ts';
-import { commitIfUnchanged } from '../commit.ts';
 import { invalidRequest } from '../faults.ts';
 import { type Due, Expiry } from '../lease/expiry.ts';
 import {

@@ -1,8 +1,8 @@
 import { Fault } from '../base/fault.ts';
-import type { Batch, Store } from '../store/store.ts';
+import type { Batch, Store } from './store.ts';
 
 /** Commits `batch`; false where an expectation no longer holds, and it has to be decided anew. */
-export async function commitIfUnchanged(store: Store, batch: Batch): Promise<boolean> {
+export async function commitIfUnchanged(store: Pick<Store, 'commit'>, batch: Batch): Promise<boolean> {
   try {
     await store.commit(batch);
     return true;
