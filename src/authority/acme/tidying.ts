@@ -1,6 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
 import { commitIfUnchanged } from '../../store/commit.ts';
-
 import type { Account } from './accounts.ts';
 import { type AcmeStore, asRead, putting, type Stored } from './acme-store.ts';
 import type { Binding } from './external-account.ts';
